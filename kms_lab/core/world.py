@@ -1,0 +1,190 @@
+"""A world: accounts and Regions, the keys in them, the clock, the log and the source of randomness. State only.
+
+It dispatches nothing and knows no rule; ``service.pipeline`` does that. It can be copied (``fork``), saved as one JSON
+document and read back equal. A saved world contains key material, so it is a secret.
+"""
+
+import base64
+import os
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kms_lab.core import keys as records
+from kms_lab.core import material
+from kms_lab.core.clock import Clock
+from kms_lab.core.keys import Alias, Identity, Key, KeyMaterial
+from kms_lab.core.log import Log
+
+FORMAT = "kms_lab world 1"
+
+
+class Entropy:
+    """Where random bytes come from: the operating system, or a seeded generator that repeats itself."""
+
+    __slots__ = ("_random", "take")
+
+    def __init__(self, seed: int | None) -> None:
+        self._random = None if seed is None else random.Random(seed)
+        #: return so many random bytes
+        self.take: Callable[[int], bytes] = os.urandom if self._random is None else self._random.randbytes
+
+    def copy(self) -> "Entropy":
+        return Entropy.from_data(self.to_data())
+
+    def to_data(self) -> list[Any] | None:
+        if self._random is None:
+            return None
+        version, internal, gauss = self._random.getstate()
+        return [version, list(internal), gauss]
+
+    @classmethod
+    def from_data(cls, data: list[Any] | None) -> "Entropy":
+        if data is None:
+            return cls(None)
+        entropy = cls(0)
+        assert entropy._random is not None
+        entropy._random.setstate((data[0], tuple(data[1]), data[2]))
+        return entropy
+
+
+class Shelf:
+    """The keys and aliases of one account in one Region."""
+
+    __slots__ = ("_aliases_of", "account", "aliases", "keys", "region")
+
+    def __init__(self, account: str, region: str) -> None:
+        self.account, self.region = account, region
+        self.keys: dict[str, Key] = {}
+        self.aliases: dict[str, Alias] = {}
+        self._aliases_of: dict[str, list[str]] = {}
+
+    def put_alias(self, alias: Alias) -> None:
+        """Add an alias, or point an existing one elsewhere."""
+        if alias.name in self.aliases:
+            self.drop_alias(alias.name)
+        self.aliases[alias.name] = alias
+        self._aliases_of.setdefault(alias.key_id, []).append(alias.name)
+
+    def drop_alias(self, name: str) -> None:
+        alias = self.aliases.pop(name)
+        names = self._aliases_of[alias.key_id]
+        names.remove(name)
+        if not names:
+            del self._aliases_of[alias.key_id]
+
+    def aliases_of(self, key_id: str) -> tuple[str, ...]:
+        """Return the names of the aliases that point at a key."""
+        return tuple(self._aliases_of.get(key_id, ()))
+
+    def copy(self) -> "Shelf":
+        twin = Shelf(self.account, self.region)
+        twin.keys = {key_id: key.copy() for key_id, key in self.keys.items()}
+        for alias in self.aliases.values():
+            twin.put_alias(Alias(**records.to_data(alias)))
+        return twin
+
+
+class World:
+    """Everything there is. ``gone`` keeps the records of deleted keys, without their material."""
+
+    __slots__ = ("clock", "entropy", "gone", "identities", "log", "shelves")
+
+    def __init__(self, start_us: int, seed: int | None = None) -> None:
+        self.clock = Clock(start_us)
+        self.entropy = Entropy(seed)
+        self.log = Log(self.entropy.take(10))
+        self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.identities: dict[str, Identity] = {}
+        self.gone: dict[str, Key] = {}
+
+    def shelf(self, account: str, region: str) -> Shelf:
+        """Return what one account has in one Region; empty if it never had anything."""
+        shelf = self.shelves.get((account, region))
+        if shelf is None:
+            shelf = self.shelves[account, region] = Shelf(account, region)
+        return shelf
+
+    def all_keys(self) -> Iterator[Key]:
+        """Every living key of every account and Region."""
+        for shelf in self.shelves.values():
+            yield from shelf.keys.values()
+
+    def has_account(self, account: str) -> bool:
+        """Does the world know anybody of this account?"""
+        return any(arn.split(":")[4] == account for arn in self.identities)
+
+    def fork(self) -> "World":
+        """Return a copy that goes its own way. Secrets are shared, since they never change."""
+        twin = World.__new__(World)
+        twin.clock = self.clock.copy()
+        twin.entropy = self.entropy.copy()
+        twin.log = self.log.copy()
+        twin.shelves = {place: shelf.copy() for place, shelf in self.shelves.items()}
+        twin.identities = {arn: Identity(**records.to_data(it)) for arn, it in self.identities.items()}
+        twin.gone = dict(self.gone)
+        return twin
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the world as plain data, ready for JSON. It contains key material."""
+        return {
+            "format": FORMAT,
+            "clock": self.clock.to_data(),
+            "entropy": self.entropy.to_data(),
+            "log": self.log.to_data(),
+            "identities": [records.to_data(identity) for identity in self.identities.values()],
+            "keys": [_key_to_data(key) for key in self.all_keys()],
+            "gone": [_key_to_data(key) for key in self.gone.values()],
+            "aliases": [
+                {"account": shelf.account, "region": shelf.region, **records.to_data(alias)}
+                for shelf in self.shelves.values()
+                for alias in shelf.aliases.values()
+            ],
+        }
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> "World":
+        """Return the world that ``to_data`` described.
+
+        Raises:
+            ValueError: the data is not a saved world, or of a version that this lab does not read.
+        """
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ValueError(f"this is not a world saved by this version of the lab (expected format {FORMAT!r})")
+        world = cls.__new__(cls)
+        world.clock = Clock.from_data(data["clock"])
+        world.entropy = Entropy.from_data(data["entropy"])
+        world.log = Log.from_data(data["log"])
+        world.identities = {
+            row["arn"]: Identity(row["arn"], tuple(row["policies"]), dict(row["tags"])) for row in data["identities"]
+        }
+        world.shelves = {}
+        for row in data["keys"]:
+            key = _key_from_data(row)
+            world.shelf(key.account, key.region).keys[key.id] = key
+        for row in data["aliases"]:
+            fields = dict(row)
+            world.shelf(fields.pop("account"), fields.pop("region")).put_alias(Alias(**fields))
+        world.gone = {key.arn: key for key in map(_key_from_data, data["gone"])}
+        return world
+
+
+def secret_of(key: Key, which: KeyMaterial) -> bytes:
+    """Return a material's secret, generating an RSA key the first time that it is needed."""
+    if not which.secret and key.spec.startswith("RSA_"):
+        which.secret = material.new_rsa(key.spec)
+    return which.secret
+
+
+def _key_to_data(key: Key) -> dict[str, Any]:
+    row = records.to_data(key)
+    row["tags"] = dict(key.tags)
+    row["materials"] = [
+        {**records.to_data(one), "secret": base64.b64encode(secret_of(key, one)).decode()} for one in key.materials
+    ]
+    return row
+
+
+def _key_from_data(row: dict[str, Any]) -> Key:
+    materials = [KeyMaterial(**{**one, "secret": base64.b64decode(one["secret"])}) for one in row["materials"]]
+    return Key(**{**row, "materials": materials})

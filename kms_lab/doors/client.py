@@ -1,0 +1,174 @@
+"""The boto3-shaped client: one method per operation, AWS's parameter names, boto3's dictionaries and error shapes.
+
+Code written for ``boto3.client("kms")`` runs on it. Methods are made when they are first used, with AWS's own
+documentation, so that completion and ``help`` work.
+"""
+
+import html
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+from kms_lab.core import errors, model
+from kms_lab.core.errors import ParameterError, UnsupportedByLab
+from kms_lab.core.names import Principal
+from kms_lab.core.world import World
+from kms_lab.service.operation import OPERATIONS, Call, Row
+from kms_lab.service.pipeline import handle
+
+Method = Callable[..., dict[str, Any]]
+#: told about every call, right after it
+Listener = Callable[[Call], None]
+
+_PAGED = {
+    "list_aliases": "Aliases",
+    "list_key_policies": "PolicyNames",
+    "list_key_rotations": "Rotations",
+    "list_keys": "Keys",
+    "list_resource_tags": "Tags",
+}
+
+
+class Client:
+    """A caller's view of KMS in one Region: ``client.encrypt(KeyId=..., Plaintext=...)``.
+
+    Args:
+        world: where the keys are.
+        principal: who calls.
+        region: where.
+        listener: called with each finished ``Call``; the lab remembers the last verdict this way.
+
+    Raises (from every method):
+        KMSError: AWS refused; the class is AWS's error code.
+        ParameterError: the parameters do not fit, so the call was never sent.
+    """
+
+    def __init__(self, world: World, principal: Principal, region: str, listener: Listener | None = None) -> None:
+        self._world = world
+        self._principal = principal
+        self._listener = listener
+        self.meta = SimpleNamespace(region_name=region, service_model=SimpleNamespace(service_name="kms"))
+
+    def __repr__(self) -> str:
+        return f"<KMS client of {self._principal.arn} in {self.meta.region_name}>"
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(row.method for row in OPERATIONS.values())]
+
+    def __getattr__(self, name: str) -> Method:
+        operation = _operation_of(name)
+        if operation is None:
+            raise AttributeError(f"KMS has no operation {name!r}; press Tab after the dot to see those it has")
+        row = OPERATIONS.get(operation)
+        method = self._missing(operation) if row is None else self._method(row)
+        setattr(self, name, method)
+        return method
+
+    @cached_property
+    def exceptions(self) -> SimpleNamespace:
+        """AWS's error classes by name, for ``except kms.exceptions.NotFoundException``."""
+        known = {n: c for n, c in vars(errors).items() if isinstance(c, type) and issubclass(c, errors.KMSError)}
+        return SimpleNamespace(**known, ClientError=errors.KMSError)
+
+    def can_paginate(self, operation_name: str) -> bool:
+        """Say whether a method answers page by page."""
+        return operation_name in _PAGED
+
+    def get_paginator(self, operation_name: str) -> "Paginator":
+        """Return boto3's paginator for a listing method.
+
+        Raises:
+            ValueError: the method does not answer page by page.
+        """
+        if operation_name not in _PAGED:
+            raise ValueError(f"{operation_name} does not answer page by page; {', '.join(_PAGED)} do")
+        return Paginator(getattr(self, operation_name))
+
+    def _method(self, row: Row) -> Method:
+        shape = row.model
+        accepts = shape.accepts
+        world, principal, region, listener = (
+            self._world,
+            self._principal,
+            self.meta.region_name,
+            self._listener,
+        )
+
+        def method(**params: Any) -> dict[str, Any]:
+            checked = accepts(params)
+            if not checked:
+                problems = shape.client_problems(params)
+                if problems:
+                    raise ParameterError(problems)
+                params = shape.coerced(params)
+            call = Call(row, world, principal, region, params, checked)
+            if listener is not None:
+                listener(call)
+            return handle(call)
+
+        method.__name__ = method.__qualname__ = row.method
+        method.__doc__ = _docstring(row.handler.__doc__ or "", shape)
+        method.__signature__ = _signature(shape)  # type: ignore[attr-defined]
+        return method
+
+    def _missing(self, operation: str) -> Method:
+        def method(**_params: Any) -> dict[str, Any]:
+            error = UnsupportedByLab(f"AWS has {operation}; the lab does not have it yet.")
+            error.operation_name = operation
+            raise error
+
+        method.__name__ = model.snake_case(operation)
+        method.__doc__ = f"AWS has {operation}; the lab does not have it yet."
+        return method
+
+
+class Paginator:
+    """Iterate over all pages of a listing: ``for page in kms.get_paginator("list_keys").paginate(): ...``."""
+
+    def __init__(self, method: Method) -> None:
+        self._method = method
+
+    def paginate(self, **params: Any) -> Iterator[dict[str, Any]]:
+        """Yield page after page, asking for the next one only when it is wanted."""
+        while True:
+            page = self._method(**params)
+            yield page
+            if not page["Truncated"]:
+                return
+            params["Marker"] = page["NextMarker"]
+
+
+def _operation_of(method: str) -> str | None:
+    if method.startswith("_"):
+        return None
+    return next((name for name in (*OPERATIONS, *model.operation_names()) if model.snake_case(name) == method), None)
+
+
+def _signature(shape: model.Operation) -> inspect.Signature:
+    required = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in shape.required]
+    optional = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+        for name in shape.members
+        if name not in shape.required
+    ]
+    return inspect.Signature(required + optional)
+
+
+def _docstring(ours: str, shape: model.Operation) -> str:
+    parts = [inspect.cleandoc(ours), "Parameters (AWS's documentation):"]
+    for name in shape.members:
+        text = textwrap.shorten(_plain(shape.member_documentation(name)), 400, placeholder=" ...")
+        must = " (required)" if name in shape.required else ""
+        parts.append(textwrap.fill(f"{name}{must}: {text}", 96, initial_indent="    ", subsequent_indent="        "))
+    parts.append("Errors: " + ", ".join(shape.errors))
+    parts.append("AWS on the operation:")
+    parts.append(textwrap.fill(_plain(shape.documentation), 96, initial_indent="    ", subsequent_indent="    "))
+    return "\n\n".join(parts)
+
+
+def _plain(markup: str) -> str:
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", markup))).strip()

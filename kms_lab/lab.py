@@ -1,0 +1,311 @@
+"""The lab: one simulated world with ready-made accounts, and a door to everything in it.
+
+This is what the first cell of a notebook makes. It holds no rule of KMS; it hands out clients, turns the clock,
+and asks the views.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kms_lab.core.clock import to_us
+from kms_lab.core.errors import LabError
+from kms_lab.core.keys import Identity, Key
+from kms_lab.core.names import Principal, parse_key_reference
+from kms_lab.core.world import World
+from kms_lab.doors.client import Client
+from kms_lab.policy.document import PolicyError, parse
+from kms_lab.policy.evaluate import Verdict
+from kms_lab.service import gates, pipeline
+from kms_lab.service.operation import OPERATIONS, Call
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kms_lab.views.bill import Bill
+    from kms_lab.views.timeline import Timeline
+
+ACCOUNT = "111122223333"
+REGION = "us-east-1"
+ADMIN = f"arn:aws:iam::{ACCOUNT}:user/Admin"
+START = datetime(2026, 1, 1, 9, tzinfo=UTC)
+
+_ADMINISTRATOR_ACCESS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "AdministratorAccess", "Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+Document = Mapping[str, Any] | str
+
+
+class Lab:
+    """A KMS of your own: no account, no cost, no danger.
+
+    Args:
+        seed: makes the lab reproducible: the same calls give the same ids, dates and ciphertexts (RSA excepted).
+            Without one, randomness is the operating system's.
+        start: what the clock shows at the beginning (aware UTC).
+
+    >>> lab = Lab(seed=7)
+    >>> kms = lab.client()
+    >>> key = kms.create_key(Description="orders")["KeyMetadata"]["KeyId"]
+    >>> blob = kms.encrypt(KeyId=key, Plaintext=b"hello")["CiphertextBlob"]
+    >>> kms.decrypt(CiphertextBlob=blob)["Plaintext"]
+    b'hello'
+    """
+
+    def __init__(self, seed: int | None = None, start: datetime = START) -> None:
+        self._take(World(to_us(start), seed))
+        self.iam.create_user("Admin", policies=[_ADMINISTRATOR_ACCESS])
+
+    def __repr__(self) -> str:
+        count = len(list(self.world.all_keys()))
+        return f"<Lab: {count} keys, {len(self.world.log)} log entries, {self.clock.now:%Y-%m-%d %H:%M} UTC>"
+
+    def client(self, principal: str = ADMIN, region: str = REGION) -> Client:
+        """Return a boto3-shaped KMS client.
+
+        Args:
+            principal: ARN of a user, role, role session or account root. A role's ARN means "somebody who assumed it".
+            region: any Region's name.
+
+        Raises:
+            LabError: nobody of that name exists in the lab yet.
+            ValueError: the text is not the ARN of a principal.
+        """
+        return Client(self.world, self._known(principal), region, self._listen)
+
+    @property
+    def last_verdict(self) -> Verdict | None:
+        """Who decided the last call, and why.
+
+        None before the first call, or if it did not get as far as the policies.
+        """
+        return self._last_call.verdict if self._last_call is not None else None
+
+    def key(self, reference: str, region: str = REGION, account: str = ACCOUNT) -> Key:
+        """Return the record of a living key, by id, ARN, alias name or alias ARN. For looking, not for changing.
+
+        Raises:
+            LookupError: there is no such key.
+        """
+        name = parse_key_reference(reference)
+        shelf = self.world.shelf(name.account or account, name.region or region)
+        key_id = name.name
+        if name.kind == "alias" and key_id in shelf.aliases:
+            key_id = shelf.aliases[key_id].key_id
+        if key_id not in shelf.keys:
+            raise LookupError(f"there is no key {reference!r} in account {shelf.account}, Region {shelf.region}")
+        return shelf.keys[key_id]
+
+    def may(
+        self,
+        principal: str,
+        action: str,
+        key: str,
+        region: str = REGION,
+        context: Mapping[str, str] | None = None,
+        alias: str | None = None,
+    ) -> Verdict:
+        """Ask the policies whether a principal may do something, without doing it: nothing is logged or changed.
+
+        Args:
+            action: an IAM action such as ``kms:Decrypt``.
+            key: id, ARN or alias of the key.
+            context: the encryption context that the call would carry.
+            alias: the alias name the call would use, for ``kms:RequestAlias``.
+
+        Raises:
+            LookupError: there is no such key.
+            LabError: no operation that the lab has needs that permission.
+        """
+        found = self.key(key, region=region)
+        row = next((row for row in OPERATIONS.values() if row.permission.lower() == action.lower()), None)
+        if row is None and action not in ("kms:ReEncryptFrom", "kms:ReEncryptTo"):
+            raise LabError(f"no operation of the lab asks for {action}; try kms:Decrypt, for example")
+        row = row or OPERATIONS["ReEncrypt"]
+        call = Call(row, self.world, self._known(principal), found.region, {"EncryptionContext": dict(context or {})})
+        call.key, call.alias_arn = found, alias
+        return gates.verdict_of(call, action, found.arn, found.account, found)
+
+    def trail(self) -> "pd.DataFrame":
+        """Return everything that happened as CloudTrail would tell it: one row per event, oldest first."""
+        from kms_lab.views import audit
+
+        return audit.frame(self.world)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return the same as CloudTrail's JSON records."""
+        from kms_lab.views import audit
+
+        return list(audit.records(self.world))
+
+    def bill(self, account: str = ACCOUNT) -> "Bill":
+        """Return what AWS would charge an account for everything so far."""
+        from kms_lab.views import bill
+
+        return bill.bill(self.world, account)
+
+    def timeline(self, key: str, region: str = REGION) -> "Timeline":
+        """Return the history of one key: its materials, states and dates."""
+        from kms_lab.views import timeline
+
+        return timeline.timeline(self.world, self.key(key, region=region))
+
+    def fork(self) -> "Lab":
+        """Return a copy that goes its own way; this lab does not notice."""
+        return Lab._of(self.world.fork())
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole lab to one JSON file, at once or not at all. It holds key material: keep it to yourself."""
+        write_atomically(Path(path), json.dumps({"note": "contains secret key material", **self.world.to_data()}))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Lab":
+        """Return the lab that ``save`` wrote.
+
+        Raises:
+            ValueError: the file is not a saved lab.
+        """
+        return cls._of(World.from_data(json.loads(Path(path).read_text())))
+
+    @classmethod
+    def _of(cls, world: World) -> "Lab":
+        lab = cls.__new__(cls)
+        lab._take(world)
+        return lab
+
+    def _take(self, world: World) -> None:
+        self.world = world
+        self.clock = LabClock(world)
+        self.iam = Iam(world)
+        self._last_call: Call | None = None
+
+    def _listen(self, call: Call) -> None:
+        self._last_call = call
+
+    def _known(self, principal: str) -> Principal:
+        who = Principal.parse(principal)
+        if who.kind in ("user", "role-session") and who.identity_arn not in self.world.identities:
+            kind, _, name = who.identity_arn.rpartition(":")[2].partition("/")
+            raise LabError(
+                f"account {who.account} has no {kind} {name!r} yet. Make it first: "
+                f"lab.iam.create_{kind}({name!r}, policies=[...])"
+            )
+        return who
+
+
+class LabClock:
+    """The clock of a lab, and the hand that turns it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time, aware UTC."""
+        return self._world.clock.now
+
+    def travel(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        to: datetime | None = None,
+    ) -> datetime:
+        """Move forward, and let everything on the way happen at its own instant: rotations, deletions, expiries.
+
+        Args:
+            to: the moment to arrive at (aware UTC), instead of a distance.
+
+        Returns:
+            The new time.
+
+        Raises:
+            ValueError: the journey would go back in time.
+        """
+        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        until = to_us(to) if to is not None else self._world.clock.now_us + step // timedelta(microseconds=1)
+        pipeline.travel(self._world, until)
+        return self.now
+
+    def __repr__(self) -> str:
+        return f"<clock: {self.now:%A, %Y-%m-%d %H:%M:%S} UTC>"
+
+
+class Iam:
+    """The users and roles of the simulated accounts. Only what KMS needs of IAM: who there is, and their policies."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def create_user(self, name: str, policies: Iterable[Document] = (), account: str = ACCOUNT) -> str:
+        """Make a user and return its ARN."""
+        return self._create(f"arn:aws:iam::{account}:user/{name}", policies)
+
+    def create_role(self, name: str, policies: Iterable[Document] = (), account: str = ACCOUNT) -> str:
+        """Make a role and return its ARN."""
+        return self._create(f"arn:aws:iam::{account}:role/{name}", policies)
+
+    def put_policies(self, arn: str, policies: Iterable[Document]) -> None:
+        """Replace the identity policies of a user or role.
+
+        Raises:
+            LabError: nobody has this ARN, or a policy is not well formed.
+        """
+        self._identity(arn).policies = _texts(policies)
+
+    def policies(self, arn: str) -> list[dict[str, Any]]:
+        """Return the identity policies of a user or role, as documents."""
+        return [json.loads(text) for text in self._identity(arn).policies]
+
+    def tag(self, arn: str, **tags: str) -> None:
+        """Set tags of a user or role, for ``aws:PrincipalTag`` conditions."""
+        self._identity(arn).tags.update(tags)
+
+    def list(self) -> list[str]:
+        """Return the ARNs of all users and roles."""
+        return list(self._world.identities)
+
+    def _create(self, arn: str, policies: Iterable[Document]) -> str:
+        if arn in self._world.identities:
+            raise LabError(f"{arn} exists already; lab.iam.put_policies changes what it may do")
+        Principal.parse(arn)
+        self._world.identities[arn] = Identity(arn, _texts(policies))
+        return arn
+
+    def _identity(self, arn: str) -> Identity:
+        if arn not in self._world.identities:
+            raise LabError(f"nobody has the ARN {arn}; lab.iam.list() names everybody")
+        return self._world.identities[arn]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole: whoever reads it sees the old text or the new one, never half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _texts(policies: Iterable[Document]) -> tuple[str, ...]:
+    texts = []
+    for policy in policies:
+        text = policy if isinstance(policy, str) else json.dumps(policy)
+        try:
+            parse(text, "identity")
+        except PolicyError as error:
+            raise LabError("this identity policy is not well formed: " + "; ".join(error.problems)) from error
+        texts.append(text)
+    return tuple(texts)

@@ -1,0 +1,221 @@
+"""The compiled form of a policy: it decides, and explanations are replayed from it.
+
+Compiling happens once for each text (``compile_policy`` remembers); a decision parses nothing.
+
+Not here: how statements of several policies add up to an answer (see ``evaluate``).
+
+Source: IAM User Guide, "Principal", "NotPrincipal", "Resource"; AWS KMS Developer Guide, "Key policies".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+
+from kms_lab.core.names import Principal
+from kms_lab.policy import match
+from kms_lab.policy.document import Kind, Policy, Principals, Statement, parse
+
+#: Conditions on this key work in identity policies only: AWS KMS Developer Guide, "kms:ResourceAliases".
+IDENTITY_ONLY_KEYS = frozenset({"kms:resourcealiases"})
+
+#: Action names remembered for each policy before the memory is emptied.
+_ACTIONS_REMEMBERED = 256
+
+
+@dataclass(slots=True)
+class Request:
+    """The question: may this principal do this action on this resource? Made once, never changed.
+
+    Attributes:
+        action: ``kms:Encrypt``.
+        resource: ARN of the key or alias, or ``"*"`` where the request names none.
+        resource_account: the account that owns the resource; the caller's own where there is none.
+        context: lower-cased condition key -> text, or a tuple of texts for a multivalued key. A key that
+            is not there is absent; nothing is added.
+    """
+
+    principal: Principal
+    action: str
+    resource: str
+    resource_account: str
+    context: Mapping[str, str | tuple[str, ...]]
+
+
+class Naming(IntEnum):
+    """How a Principal element fits a caller: not at all, through the account, or by name (or ``*``)."""
+
+    NO = 0
+    ACCOUNT = 1
+    NAMED = 2
+
+
+#: Stands for "any caller" among the names of a caller.
+EVERYONE = ("*",)
+
+
+def caller_names(principal: Principal) -> tuple[str, ...]:
+    """Every name by which a Principal element can reach a caller."""
+    return ("*", principal.arn, principal.identity_arn, principal.account)
+
+
+class CompiledStatement:
+    """A statement ready to be asked. ``source`` is what it was compiled from."""
+
+    __slots__ = (
+        "_accounts",
+        "_everyone",
+        "_names",
+        "_resources",
+        "_templates",
+        "any_resource",
+        "callers",
+        "conditions",
+        "covers_action",
+        "deny",
+        "source",
+    )
+
+    def __init__(self, source: Statement, policy: Policy) -> None:
+        self.source = source
+        self.deny = source.effect == "Deny"
+        #: Whether Action or NotAction covers an action, given in lower case.
+        self.covers_action = _action_test(source)
+        principals = source.principals or Principals(everyone=True)  # an identity policy names nobody
+        accounts = principals.accounts()
+        self._everyone = principals.everyone
+        self._accounts = frozenset(accounts)
+        self._names = frozenset(name for name in principals.aws + principals.services if not name.endswith(":root"))
+        #: Fast sieve: a caller none of whose ``caller_names`` is here is not named.
+        self.callers = frozenset(EVERYONE if self._everyone or source.not_principal else self._names | self._accounts)
+        resources = source.resources or ()
+        self.any_resource = "*" in resources and not source.not_resource
+        read = [_resource_template(text, policy.has_variables) for text in resources]
+        self._templates = tuple(template for template in read if template.keys)
+        self._resources = match.resource([pattern for template in read if (pattern := template.fill({})) is not None])
+        self.conditions = tuple(
+            match.condition(test, policy.has_variables, policy.kind == "key" and test.key.lower() in IDENTITY_ONLY_KEYS)
+            for test in source.conditions
+        )
+
+    @property
+    def variable_keys(self) -> tuple[str, ...]:
+        """The condition keys named by policy variables, in lower case."""
+        in_resources = tuple(key for template in self._templates for key in template.keys)
+        return in_resources + tuple(key for condition in self.conditions for key in condition.variable_keys)
+
+    def naming(self, principal: Principal) -> Naming:
+        """How Principal or NotPrincipal fits the caller.
+
+        A role's ARN means every session of the role; a session's ARN means that session alone.
+        """
+        if self.source.not_principal:
+            return self._naming_all_but(principal)
+        if self._everyone or principal.identity_arn in self._names or principal.arn in self._names:
+            return Naming.NAMED
+        return Naming.ACCOUNT if principal.account in self._accounts else Naming.NO
+
+    def _naming_all_but(self, principal: Principal) -> Naming:
+        identity = principal.identity_arn in self._names
+        named = identity or principal.arn in self._names
+        account = principal.account in self._accounts
+        if not self.deny:
+            # unverified: NotPrincipal with Allow, which AWS advises against; any listed level excludes.
+            excluded = named or account
+        elif principal.kind == "service":
+            excluded = named
+        else:
+            # Deny spares a caller only if both the identity and its account are listed; for a session
+            # the identity is the role: IAM User Guide, "NotPrincipal".
+            excluded = account and (identity or principal.kind == "root-user")
+        return Naming.NO if excluded or self._everyone else Naming.NAMED
+
+    def covers_resource(self, resource: str, context: match.Context) -> bool:
+        """Whether Resource or NotResource covers the resource. Without either, nothing is covered."""
+        if self.any_resource:
+            return True
+        if self.source.resources is None:
+            return False
+        fits = self._resources(resource)
+        for template in self._templates:
+            pattern = template.fill(context)
+            if pattern is None:
+                if self.source.not_resource:
+                    return False  # a variable without a value makes the statement invalid
+                continue
+            fits = fits or match.resource([pattern])(resource)
+        return fits is not self.source.not_resource
+
+
+class CompiledPolicy:
+    """A policy ready to decide. Equal only to itself: the same text compiles to the same object.
+
+    Attributes:
+        text: the JSON it came from.
+        statements: compiled, in reading order.
+        context_keys: lower-cased names of all condition keys and policy variables it refers to. A
+            decision depends on no other part of a request's context.
+    """
+
+    __slots__ = ("_by_action", "context_keys", "document", "statements", "text")
+
+    def __init__(self, text: str, document: Policy) -> None:
+        self.text = text
+        self.document = document
+        self.statements = tuple(CompiledStatement(source, document) for source in document.statements)
+        self.context_keys = frozenset(
+            key
+            for statement in self.statements
+            for keys in (statement.variable_keys, (condition.key for condition in statement.conditions))
+            for key in keys
+        )
+        self._by_action: dict[str, tuple[CompiledStatement, ...]] = {}
+
+    def about(self, action: str) -> tuple[CompiledStatement, ...]:
+        """The statements that cover an action (lower case), in reading order; remembered."""
+        found = self._by_action.get(action)
+        if found is None:
+            found = tuple(statement for statement in self.statements if statement.covers_action(action))
+            if len(self._by_action) >= _ACTIONS_REMEMBERED:
+                self._by_action.clear()
+            self._by_action[action] = found
+        return found
+
+
+@dataclass(slots=True)
+class Layers:
+    """The policies that have a say in one check. Made once, never changed.
+
+    Attributes:
+        key_policy: the policy of the key the resource names; None where the request has no key.
+        identity_policies: what hangs on the caller, from all sources, in a fixed order.
+    """
+
+    key_policy: CompiledPolicy | None = None
+    identity_policies: tuple[CompiledPolicy, ...] = ()
+
+
+@lru_cache(maxsize=16_384)
+def compile_policy(text: str, kind: Kind) -> CompiledPolicy:
+    """Compile a policy document; the same text and kind give the same object.
+
+    Raises:
+        PolicyError: the text is no policy of that kind.
+    """
+    return CompiledPolicy(text, parse(text, kind))
+
+
+def _action_test(source: Statement) -> match.Test:
+    if source.actions is None:
+        return lambda _action: False
+    covers = match.action(source.actions)
+    return (lambda action: not covers(action)) if source.not_action else covers
+
+
+def _resource_template(text: str, variables: bool) -> match.Template:
+    """Read a Resource; variables count only after the fifth colon (IAM User Guide, "Variables and tags")."""
+    head = ":".join(text.split(":", 5)[:5])
+    if not variables or text.count(":") < 5:
+        return match.Template.read(text, variables=False)
+    rest = match.Template.read(text[len(head) :], variables=True)
+    return match.Template((match.Piece(head), *rest.pieces))

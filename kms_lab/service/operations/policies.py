@@ -1,0 +1,113 @@
+"""Key policies: PutKeyPolicy, GetKeyPolicy, ListKeyPolicies.
+
+Source: AWS KMS API Reference, the operations named; AWS KMS Developer Guide, "Default key policy".
+"""
+
+from kms_lab.core.errors import (
+    LimitExceededException,
+    MalformedPolicyDocumentException,
+    NotFoundException,
+    ValidationException,
+)
+from kms_lab.core.keys import Key
+from kms_lab.core.world import World
+from kms_lab.policy.document import Policy as PolicyDocument
+from kms_lab.policy.document import PolicyError, parse
+from kms_lab.service.gates import verdict_of
+from kms_lab.service.operation import KEY_ONLY, Call, Response, operation
+from kms_lab.service.paging import page
+
+POLICY_BYTES = 32_768
+_DEFAULT = "default"
+
+
+@operation(
+    permission="kms:PutKeyPolicy",
+    target=KEY_ONLY,
+    quota=15,
+    shown=("BypassPolicyLockoutSafetyCheck", "KeyId", "Policy", "PolicyName"),
+    source="AWS KMS API Reference, PutKeyPolicy",
+)
+def put_key_policy(
+    call: Call,
+    *,
+    KeyId: str,
+    Policy: str,
+    PolicyName: str = _DEFAULT,
+    BypassPolicyLockoutSafetyCheck: bool = False,
+) -> None:
+    """Replace the whole key policy. A policy that would lock its writer out is refused unless the check is bypassed."""
+    if PolicyName == "AWS_RAM":
+        raise ValidationException("The AWS_RAM policy can only be managed by the RAM service.")
+    _only_default(PolicyName)
+    call.key.policy = accept_policy(call, Policy, call.key, BypassPolicyLockoutSafetyCheck)
+
+
+@operation(
+    permission="kms:GetKeyPolicy",
+    target=KEY_ONLY,
+    quota=1000,
+    shown=("KeyId", "PolicyName"),
+    source="AWS KMS API Reference, GetKeyPolicy",
+)
+def get_key_policy(call: Call, *, KeyId: str, PolicyName: str = _DEFAULT) -> Response:
+    """Return the key policy as JSON text."""
+    _only_default(PolicyName)
+    return {"Policy": call.key.policy, "PolicyName": PolicyName}
+
+
+@operation(
+    permission="kms:ListKeyPolicies",
+    target=KEY_ONLY,
+    quota=100,
+    shown=("KeyId", "Limit", "Marker"),
+    source="AWS KMS API Reference, ListKeyPolicies",
+)
+def list_key_policies(call: Call, *, KeyId: str, Limit: int = 100, Marker: str | None = None) -> Response:
+    """Return the names of a key's policies: ``default``, and no other in the lab."""
+    return page([_DEFAULT], "PolicyNames", lambda name: name, Limit, Marker)
+
+
+def accept_policy(call: Call, text: str, key: Key | None, bypass_lockout_check: bool) -> str:
+    """Return a policy text that may become a key's policy; ``key`` is None while the key is being created.
+
+    Raises:
+        LimitExceededException: more than 32 KiB.
+        MalformedPolicyDocumentException: not well formed, a principal that does not exist, or a lock-out.
+    """
+    if len(text.encode()) > POLICY_BYTES:
+        # unverified: wording
+        raise LimitExceededException(f"The key policy is larger than {POLICY_BYTES} bytes.")
+    try:
+        document = parse(text, "key")
+    except PolicyError as error:
+        # unverified: AWS's texts for malformed policies were not seen, so ours say what is wrong
+        raise MalformedPolicyDocumentException("; ".join(error.problems), problems=error.problems) from error
+    if not _principals_exist(document, call.world):
+        raise MalformedPolicyDocumentException("Policy contains a statement with one or more invalid principals.")
+    if not bypass_lockout_check:
+        resource = "*" if key is None else key.arn
+        verdict = verdict_of(call, "kms:PutKeyPolicy", resource, call.principal.account, key, policy=text)
+        if not verdict.allowed:
+            raise MalformedPolicyDocumentException(
+                "The new key policy will not allow you to update the key policy in the future.",
+                verdict=verdict,
+            )
+    return text
+
+
+def _principals_exist(document: PolicyDocument, world: World) -> bool:
+    """Users and roles of accounts that the lab knows must exist; of other accounts it can know nothing."""
+    return all(
+        arn in world.identities or not world.has_account(arn.split(":")[4])
+        for statement in document.statements
+        if statement.principals is not None
+        for arn in statement.principals.aws
+        if arn.split(":")[2] == "iam" and not arn.endswith(":root")
+    )
+
+
+def _only_default(name: str) -> None:
+    if name != _DEFAULT:
+        # unverified: wording
+        raise NotFoundException(f"No such policy exists: {name}")

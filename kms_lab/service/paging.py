@@ -1,0 +1,42 @@
+"""Pages: how AWS lists long things. One function, used by every listing.
+
+Source: AWS KMS API Reference, ``Limit``, ``Marker``, ``NextMarker``, ``Truncated`` of the List operations.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from kms_lab.core.errors import InvalidMarkerException
+
+T = TypeVar("T")
+
+
+def page(items: Sequence[T], name: str, show: Callable[[T], Any], limit: int, marker: str | None) -> dict[str, Any]:
+    """Return one page of ``items`` as the member ``name`` of a response, and the marker of the next page if there
+    is one.
+
+    Raises:
+        InvalidMarkerException: the marker is not one that this listing gave out.
+    """
+    start = 0 if marker is None else _position(marker, name)
+    response: dict[str, Any] = {name: [show(item) for item in items[start : start + limit]]}
+    response["Truncated"] = start + limit < len(items)
+    if response["Truncated"]:
+        response["NextMarker"] = _marker(start + limit, name)
+    return response
+
+
+def _marker(position: int, name: str) -> str:
+    return base64.urlsafe_b64encode(f"{name}:{position}".encode()).decode()
+
+
+def _position(marker: str, name: str) -> int:
+    try:
+        kind, _, position = base64.urlsafe_b64decode(marker.encode()).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        kind, position = "", ""
+    if kind != name or not position.isdigit():
+        raise InvalidMarkerException()
+    return int(position)

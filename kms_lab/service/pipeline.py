@@ -1,0 +1,80 @@
+"""One call, one way: through the gates to the handler, and one entry in the log whatever happens.
+
+Also the service's side of the clock: what happens to a key when one of its dates comes.
+"""
+
+from kms_lab.core.clock import Due
+from kms_lab.core.errors import KMSError
+from kms_lab.core.world import World
+from kms_lab.service import gates, operations
+from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
+
+#: what is done when an entry of the clock is due, by its kind
+TIMERS = operations.TIMERS
+
+
+def handle(call: Call) -> Response:
+    """Carry out one call and return the response, in AWS's shape.
+
+    Raises:
+        KMSError: AWS's refusal, complete with operation, request id and, where policies decided, the verdict.
+    """
+    row = call.row
+    world = call.world
+    error = None
+    try:
+        gates.validate(call)
+        for gate in row.gates or _compile(call):
+            gate(call)
+        response = row.handler(call, **call.params) or {}
+    except KMSError as refusal:
+        error = refusal
+        raise
+    finally:
+        key = call.key
+        index = world.log.append(
+            world.clock.now_us,
+            row.name,
+            call.region,
+            fields=row.shown,
+            params=call.params,
+            principal=call.principal.arn,
+            key=None if key is None else key.arn,
+            error=None if error is None else error.code,
+            context=call.context if call.context is not None else call.params.get("EncryptionContext"),
+            material=call.material,
+            more=call.more,
+        )
+        if error is not None:
+            _complete(error, call, index)
+    response["ResponseMetadata"] = {
+        "RequestId": world.log.request_id(index),
+        "HTTPStatusCode": 200,
+        "RetryAttempts": 0,
+    }
+    return response
+
+
+def travel(world: World, until_us: int) -> list[Due]:
+    """Move a world's clock, doing everything that is due on the way at its own instant. Returns what was done."""
+    done = []
+    for due in world.clock.advance(until_us):
+        if TIMERS[due.kind](world, due):
+            done.append(due)
+    return done
+
+
+def _compile(call: Call) -> tuple[Gate, ...]:
+    """Compile a row's gates at its first call, so that importing the package does not read AWS's model."""
+    row = call.row
+    row.gates = gates.gates_of(row)
+    return row.gates
+
+
+def _complete(error: KMSError, call: Call, index: int) -> None:
+    error.operation_name = call.row.name
+    error.request_id = call.world.log.request_id(index)
+    call.world.log.more.setdefault(index, {})["message"] = error.message
+
+
+__all__ = ["OPERATIONS", "TIMERS", "handle", "travel"]

@@ -1,0 +1,109 @@
+"""Which key is meant: from a key id, ARN, alias or ciphertext to the key itself.
+
+Source: AWS KMS Developer Guide, "Key identifiers (KeyId)"; messages, recordings of AWS's answers. A key of another
+account that does not exist looks the same as one that may not be used.
+"""
+
+from kms_lab.core.ciphertext import Blob, Undecryptable, parse
+from kms_lab.core.errors import (
+    AccessDeniedException,
+    InvalidArnException,
+    InvalidCiphertextException,
+    NotFoundException,
+    ValidationException,
+)
+from kms_lab.core.keys import Key
+from kms_lab.core.names import alias_arn, key_arn, parse_key_reference
+from kms_lab.service.operation import Call
+
+_NOWHERE = (
+    "because the resource does not exist in this Region, no resource-based policies allow access, "
+    "or a resource-based policy explicitly denies access"
+)
+
+
+def key_or_alias(call: Call) -> None:
+    """Find the key that ``KeyId`` names in any of its four forms."""
+    call.key = find(call, call.params["KeyId"])
+
+
+def key_only(call: Call) -> None:
+    """Find the key that ``KeyId`` names by id or ARN. An alias is refused."""
+    call.key = find(call, call.params["KeyId"], aliases=False)
+
+
+def ciphertext(call: Call) -> None:
+    """Find the key for Decrypt: the one named, else the one that the ciphertext names."""
+    named = call.params.get("KeyId")
+    call.key, call.blob = opener(
+        call,
+        call.params["CiphertextBlob"],
+        named,
+        call.params.get("EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),
+    )
+
+
+def find(call: Call, text: str, *, aliases: bool = True) -> Key:
+    """Return the key that a text names, for this caller and Region.
+
+    Raises:
+        NotFoundException: there is no such key or alias in the caller's account, or the ARN is of another Region.
+        InvalidArnException: an alias stands where only a key is taken.
+        AccessDeniedException: another account has no such key; AWS does not tell missing from forbidden.
+    """
+    name = parse_key_reference(text)
+    if name.kind == "invalid":
+        # unverified: the text for a malformed ARN; for other texts it was recorded
+        raise NotFoundException(f"Invalid keyId '{text}'")
+    if name.region is not None and name.region != call.region:
+        raise NotFoundException(f"Invalid arn {name.region}")
+    account = name.account or call.principal.account
+    shelf = call.world.shelf(account, call.region)
+    if name.kind == "id":
+        key = shelf.keys.get(name.name)
+        missing = f"Key '{key_arn(call.region, account, name.name)}' does not exist"
+    else:
+        if not aliases:
+            raise InvalidArnException("Key Aliases are not supported for this operation.")
+        call.alias_arn = alias_arn(call.region, account, name.name)
+        alias = shelf.aliases.get(name.name)
+        key = shelf.keys.get(alias.key_id) if alias else None
+        missing = f"Alias {call.alias_arn} is not found."
+    if key is not None:
+        return key
+    if account != call.principal.account:
+        raise AccessDeniedException(nowhere(call, "on this resource"))
+    raise NotFoundException(missing)
+
+
+def opener(call: Call, data: bytes, named: str | None, algorithm: str) -> tuple[Key, Blob | None]:
+    """Return the key that shall open a ciphertext, and the ciphertext taken apart if it is a symmetric one.
+
+    Raises:
+        InvalidCiphertextException: no key is named and the bytes name none either.
+        ValidationException: RSA ciphertext says nothing of its key, so KeyId is required.
+    """
+    if algorithm != "SYMMETRIC_DEFAULT":
+        if named is None:
+            # unverified: wording
+            raise ValidationException("KeyId is required for asymmetric decryption.")
+        return find(call, named), None
+    try:
+        blob = parse(data)
+    except Undecryptable:
+        if named is None:
+            raise InvalidCiphertextException from None
+        return find(call, named), None
+    if named is not None:
+        return find(call, named), blob
+    key = call.world.shelf(blob.account, call.region).keys.get(blob.key_id)
+    if key is None:
+        raise AccessDeniedException(nowhere(call, "on the resource associated with this ciphertext"))
+    return key, blob
+
+
+def nowhere(call: Call, target: str, action: str = "") -> str:
+    """Return the sentence with which AWS refuses what it will not tell apart: missing, not shared, denied."""
+    return (
+        f"User: {call.principal.arn} is not authorized to perform: {action or call.row.permission} {target} {_NOWHERE}"
+    )

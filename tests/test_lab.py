@@ -1,0 +1,138 @@
+"""The first cell of a notebook, and the corridor behind it from end to end."""
+
+from itertools import pairwise
+
+import pytest
+
+from kms_lab import KMSError, Lab, LabError, ParameterError
+from kms_lab.core.clock import DAY_US
+from kms_lab.core.errors import AccessDeniedException, DisabledException, InvalidCiphertextException
+
+
+@pytest.fixture
+def lab():
+    return Lab(seed=7)
+
+
+def test_round_trip(lab):
+    """
+    What Encrypt makes, Decrypt opens, without being told the key.
+    """
+    kms = lab.client()
+    key = kms.create_key(Description="orders")["KeyMetadata"]["KeyId"]
+
+    blob = kms.encrypt(KeyId=key, Plaintext=b"hello", EncryptionContext={"tenant": "a"})["CiphertextBlob"]
+
+    assert kms.decrypt(CiphertextBlob=blob, EncryptionContext={"tenant": "a"})["Plaintext"] == b"hello"
+    with pytest.raises(InvalidCiphertextException):
+        kms.decrypt(CiphertextBlob=blob, EncryptionContext={"tenant": "b"})
+
+
+def test_rotation_every_90_days_for_ten_years(lab):
+    """
+    Ten years of 90-day rotation give 41 materials, each with its own date, and every ciphertext still opens.
+    """
+    kms = lab.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+    blobs = [kms.encrypt(KeyId=key, Plaintext=b"before")["CiphertextBlob"]]
+
+    for _ in range(5):
+        lab.clock.travel(days=730.5)
+        blobs.append(kms.encrypt(KeyId=key, Plaintext=b"later")["CiphertextBlob"])
+
+    materials = lab.key(key).materials
+    assert len(materials) == 41
+    dates = [one.since_us for one in materials]
+    assert {later - earlier for earlier, later in pairwise(dates)} == {90 * DAY_US}
+    assert [kms.decrypt(CiphertextBlob=blob)["Plaintext"] for blob in blobs] == [b"before"] + [b"later"] * 5
+
+
+def test_role_without_policy_is_refused(lab):
+    """
+    A role that no policy allows is refused, and the error carries the verdict.
+    """
+    key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+    app = lab.client(principal=lab.iam.create_role("App"))
+
+    with pytest.raises(AccessDeniedException) as refused:
+        app.encrypt(KeyId=key, Plaintext=b"x")
+
+    assert refused.value.message == (
+        "User: arn:aws:sts::111122223333:assumed-role/App/lab is not authorized to perform: kms:Encrypt "
+        f"on resource: {lab.key(key).arn} because no identity-based policy allows the kms:Encrypt action"
+    )
+    assert refused.value.evidence["verdict"] is lab.last_verdict
+
+
+def test_disabled_key(lab):
+    """
+    A disabled key refuses to encrypt, in boto3's error shape.
+    """
+    kms = lab.client()
+    arn = kms.create_key()["KeyMetadata"]["Arn"]
+    kms.disable_key(KeyId=arn)
+
+    with pytest.raises(DisabledException) as refused:
+        kms.encrypt(KeyId=arn, Plaintext=b"x")
+
+    assert refused.value.response["Error"] == {"Code": "DisabledException", "Message": f"{arn} is disabled."}
+    assert str(refused.value) == (
+        f"An error occurred (DisabledException) when calling the Encrypt operation: {arn} is disabled."
+    )
+
+
+def test_unsent_call_leaves_no_trace(lab):
+    """
+    What boto3 itself refuses is never sent: no entry in the log.
+    """
+    kms = lab.client()
+    with pytest.raises(ParameterError, match='Missing required parameter in input: "KeyId"'):
+        kms.encrypt(Plaintext=b"x")
+
+    assert len(lab.world.log) == 0
+
+
+def test_saved_lab_comes_back(lab, tmp_path):
+    """
+    A lab saved to a file and loaded opens what was encrypted before, and goes on as the original would.
+    """
+    kms = lab.client()
+    key = kms.create_key(Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
+    kms.enable_key_rotation(KeyId=key)
+    blob = kms.encrypt(KeyId="alias/orders", Plaintext=b"kept")["CiphertextBlob"]
+
+    lab.save(tmp_path / "lab.json")
+    twin = Lab.load(tmp_path / "lab.json")
+
+    assert twin.world.to_data() == lab.world.to_data()
+    assert twin.client().decrypt(CiphertextBlob=blob)["Plaintext"] == b"kept"
+    for one in (lab, twin):
+        one.clock.travel(days=800)
+    assert twin.client().create_key()["KeyMetadata"] == lab.client().create_key()["KeyMetadata"]
+
+
+def test_fork_goes_its_own_way(lab):
+    """
+    What happens in a fork does not happen in the lab.
+    """
+    kms = lab.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    before = lab.world.to_data()
+
+    twin = lab.fork()
+    twin.client().schedule_key_deletion(KeyId=key)
+    twin.clock.travel(days=40)
+
+    assert lab.world.to_data() == before
+    with pytest.raises(KMSError):
+        twin.client().describe_key(KeyId=key)
+
+
+def test_unknown_principal_gets_advice(lab):
+    """
+    A client for somebody who does not exist says how to make them.
+    """
+    with pytest.raises(LabError, match=r"lab.iam.create_role\('Ghost'"):
+        lab.client(principal="arn:aws:iam::111122223333:role/Ghost")
