@@ -21,8 +21,8 @@ public samples and equal to those measured (184 bytes for a 32-byte data key).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from kms_lab.core import material
 from kms_lab.core.material import NONCE_BYTES, TAG_BYTES, Undecryptable
@@ -32,8 +32,7 @@ _NONCE_AT = 65
 _HEADER = _NONCE_AT + NONCE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """A blob taken apart. Nothing in it is secret but the plaintext inside ``sealed``."""
 
     account: str
@@ -54,14 +53,9 @@ def seal(
     entropy: Callable[[int], bytes],
 ) -> bytes:
     """Return the blob that holds ``plaintext`` under one key material and encryption context."""
-    length = len(plaintext)
     nonce = entropy(NONCE_BYTES)
-    header = b"%b%b%b%b" % (
-        _maker(key_id, account, material_id),
-        length.to_bytes(2, "big"),
-        nonce,
-        _filler(length),
-    )
+    before, after = _frame(key_id, account, material_id, len(plaintext))
+    header = before + nonce + after
     return header + material.aes(secret).encrypt(nonce, plaintext, header + canonical(context))
 
 
@@ -109,22 +103,26 @@ def size(plaintext_length: int) -> int:
 
 def canonical(context: Mapping[str, str] | None) -> bytes:
     """Return the context as bytes: order does not matter, every character does."""
-    if not context:
-        return b""
-    return "".join([f"{len(k)}:{k}{len(v)}:{v}" for k, v in sorted(context.items())]).encode("utf-8", "surrogatepass")
+    return _pairs(tuple(context.items())) if context else b""
 
 
-@lru_cache(maxsize=16_384)
-def _maker(key_id: str, account: str, material_id: str) -> bytes:
-    multi_region = key_id.startswith("mrk-")
-    digits = key_id.removeprefix("mrk-").replace("-", "")
-    return b"%b%b%b%b%b" % (
+@lru_cache(maxsize=4096)
+def _pairs(context: tuple[tuple[str, str], ...]) -> bytes:
+    return "".join([f"{len(k)}:{k}{len(v)}:{v}" for k, v in sorted(context)]).encode("utf-8", "surrogatepass")
+
+
+@lru_cache(maxsize=4096)
+def _frame(key_id: str, account: str, material_id: str, plaintext_length: int) -> tuple[bytes, bytes]:
+    """Return what stands before and after the nonce in a header."""
+    before = b"%b%b%b%b%b%b" % (
         MAGIC,
-        b"\x01" if multi_region else b"\x00",
+        b"\x01" if key_id.startswith("mrk-") else b"\x00",
         int(account).to_bytes(6, "big"),
-        bytes.fromhex(digits),
+        bytes.fromhex(key_id.removeprefix("mrk-").replace("-", "")),
         bytes.fromhex(material_id),
+        plaintext_length.to_bytes(2, "big"),
     )
+    return before, bytes(size(plaintext_length) - _HEADER - plaintext_length - TAG_BYTES)
 
 
 @lru_cache(maxsize=16_384)
@@ -134,11 +132,6 @@ def _made_by(part: bytes) -> tuple[str, str, str]:
         f"mrk-{digits}" if part[0] else "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     )
     return f"{int.from_bytes(part[1:7], 'big'):012d}", key_id, part[23:55].hex()
-
-
-@lru_cache(maxsize=1024)
-def _filler(plaintext_length: int) -> bytes:
-    return bytes(size(plaintext_length) - _HEADER - plaintext_length - TAG_BYTES)
 
 
 __all__ = ["Blob", "Undecryptable", "canonical", "open_blob", "parse", "seal", "size"]

@@ -1,8 +1,9 @@
 """The append-only log: one entry for every call and for everything the clock did. Audit, bill and timeline read it.
 
-Entries are columns of small integers, not objects: a million of them fit in tens of megabytes and become a
-DataFrame without a loop. Texts that recur (principals, keys, request parameters) are kept once, in side tables;
-encryption contexts, which may all differ, as bytes in one heap. No secret is ever given to it.
+An entry is three small integers: when, what, and with which encryption context. "What" is the number of a happening:
+operation, Region, caller, key, error, material and request, kept once however often it happens. So a million entries
+fit in tens of megabytes and become a DataFrame without a loop over them. Contexts, which may all differ, are bytes in
+one heap. No secret is ever given to the log.
 """
 
 import base64
@@ -11,41 +12,30 @@ import zlib
 from array import array
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 _CACHED_TEXTS = 4096
-_COLUMNS = {
-    "at_us": "q",
-    "operation": "B",
-    "principal": "I",
-    "region": "B",
-    "key": "I",
-    "error": "B",
-    "context": "I",
-    "request": "I",
-    "material": "I",
-}
 
 
-class Table:
-    """Values kept once and known by their number; number 0 is None."""
+class Happening(NamedTuple):
+    """What happened, apart from when and with which context.
 
-    __slots__ = ("_numbers", "values")
+    Attributes:
+        operation: an operation's name, or that of a service event such as ``RotateKey``.
+        principal: the caller's ARN; None for what AWS did by itself.
+        key: ARN of the key that was meant; None where there is none or it was never found.
+        error: the error's code, or None for a success.
+        material: id of the key material used.
+        request: values of the request's members that may be shown, as ``Log.fields`` names them.
+    """
 
-    def __init__(self, values: list[Any] | None = None) -> None:
-        self.values: list[Any] = values if values is not None else [None]
-        self._numbers: dict[Hashable, int] = {value: number for number, value in enumerate(self.values)}
-
-    def number(self, value: Hashable) -> int:
-        """Return the value's number, giving it the next one if it is new."""
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._numbers[value] = len(self.values)
-            self.values.append(value)
-        return number
-
-    def copy(self) -> "Table":
-        return Table(list(self.values))
+    operation: str
+    region: str
+    principal: str | None
+    key: str | None
+    error: str | None
+    material: str | None
+    request: tuple[Any, ...]
 
 
 class Contexts:
@@ -103,14 +93,8 @@ class Json(str):
 class Entry:
     """One entry, read back. What it means in CloudTrail's terms is for ``views.audit`` to say.
 
-    Attributes:
-        operation: an operation's name, or that of a service event such as ``RotateKey``.
-        principal: the caller's ARN; None for what AWS did by itself.
-        key: ARN of the key that was meant; None where there is none or it was never found.
-        error: the error's code, or None for a success.
+    The attributes are those of ``Happening``, with the request as a dictionary, and besides:
         context: the encryption context.
-        request: the request's other parameters that may be shown, by AWS's member names.
-        material: id of the key material used.
         more: whatever only this kind of entry has, such as ReEncrypt's second key or the message of an error.
     """
 
@@ -128,33 +112,36 @@ class Entry:
 
 
 class Log:
-    """The log of one world."""
+    """The log of one world.
+
+    Attributes:
+        at_us, what, context: the columns, as long as the log; ``what`` indexes ``happenings``, ``context`` numbers
+            ``contexts``.
+        fields: by operation, the request members that its happenings show.
+        more: what few entries have, by index.
+    """
 
     __slots__ = (
-        "_salt", "contexts", "errors", "fields", "keys", "materials", "more", "operations", "principals", "regions",
-        "requests", *_COLUMNS,
-    )  # fmt: skip
-
-    at_us: "array[int]"
-    operation: "array[int]"
-    principal: "array[int]"
-    region: "array[int]"
-    key: "array[int]"
-    error: "array[int]"
-    context: "array[int]"
-    request: "array[int]"
-    material: "array[int]"
+        "_numbers",
+        "_request_prefix",
+        "_salt",
+        "at_us",
+        "context",
+        "contexts",
+        "fields",
+        "happenings",
+        "more",
+        "what",
+    )
 
     def __init__(self, salt: bytes) -> None:
-        self._salt = salt.hex()
-        for name, code in _COLUMNS.items():
-            setattr(self, name, array(code))
-        self.operations, self.principals, self.regions = Table(), Table(), Table()
-        self.keys, self.errors, self.requests, self.materials = Table(), Table(), Table(), Table()
+        self._salt = digits = salt.hex()
+        self._request_prefix = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-"
+        self.at_us, self.what, self.context = array("q"), array("I"), array("I")
+        self.happenings: list[Happening] = []
+        self._numbers: dict[tuple[Any, ...], int] = {}
         self.contexts = Contexts()
-        #: by operation number, the member names that its request tuples hold
-        self.fields: dict[int, tuple[str, ...]] = {}
-        #: what few entries have, by index
+        self.fields: dict[str, tuple[str, ...]] = {}
         self.more: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -165,33 +152,36 @@ class Log:
         at_us: int,
         operation: str,
         region: str,
-        *,
-        fields: tuple[str, ...] = (),
-        params: Mapping[str, Any] | None = None,
         principal: str | None = None,
         key: str | None = None,
         error: str | None = None,
-        context: Mapping[str, str] | None = None,
         material: str | None = None,
+        fields: tuple[str, ...] = (),
+        params: Mapping[str, Any] | None = None,
+        context: Mapping[str, str] | None = None,
         more: dict[str, Any] | None = None,
     ) -> int:
         """Add one entry and return its index.
 
         ``fields`` names the request members that may be shown; of ``params`` nothing else is kept.
         """
-        number = self.operations.number(operation)
-        if number not in self.fields:
-            self.fields[number] = fields
+        if operation not in self.fields:
+            self.fields[operation] = fields
+        request = tuple(map(params.get, fields)) if params else ()
+        try:
+            number = self._numbers.get((operation, region, principal, key, error, material, request))
+        except TypeError:  # a list or a dict in the request
+            request = tuple(map(_hashable, request))
+            number = self._numbers.get((operation, region, principal, key, error, material, request))
+        if number is None:
+            number = len(self.happenings)
+            what = Happening(operation, region, principal, key, error, material, request)
+            self.happenings.append(what)
+            self._numbers[what] = number
         index = len(self.at_us)
         self.at_us.append(at_us)
-        self.operation.append(number)
-        self.region.append(self.regions.number(region))
-        self.principal.append(self.principals.number(principal))
-        self.key.append(self.keys.number(key))
-        self.error.append(self.errors.number(error))
+        self.what.append(number)
         self.context.append(self.contexts.number(context) if context else 0)
-        self.request.append(self._request_number(fields, params) if params else 0)
-        self.material.append(self.materials.number(material))
         if more:
             self.more[index] = more
         return index
@@ -203,31 +193,29 @@ class Log:
             IndexError: there is no such entry.
         """
         index = range(len(self))[index]
-        number = self.operation[index]
-        values = self.requests.values[self.request[index]] or ()
+        what = self.happenings[self.what[index]]
         request = {
             name: json.loads(value) if isinstance(value, Json) else value
-            for name, value in zip(self.fields[number], values)
+            for name, value in zip(self.fields[what.operation], what.request)
             if value is not None
         }
         return Entry(
             index,
             self.at_us[index],
-            self.operations.values[number],
-            self.principals.values[self.principal[index]],
-            self.regions.values[self.region[index]],
-            self.keys.values[self.key[index]],
-            self.errors.values[self.error[index]],
+            what.operation,
+            what.principal,
+            what.region,
+            what.key,
+            what.error,
             self.contexts.get(self.context[index]),
             request,
-            self.materials.values[self.material[index]],
+            what.material,
             self.more.get(index, {}),
         )
 
     def request_id(self, index: int) -> str:
         """Return the request id that AWS would give an entry."""
-        salt = self._salt
-        return f"{salt[:8]}-{salt[8:12]}-4{salt[13:16]}-8{salt[17:20]}-{index:012x}"
+        return f"{self._request_prefix}{index:012x}"
 
     def event_id(self, index: int) -> str:
         """Return the CloudTrail event id of an entry."""
@@ -235,51 +223,37 @@ class Log:
         return f"{salt[:8]}-{salt[8:12]}-4{salt[13:16]}-9{salt[17:20]}-{index:012x}"
 
     def copy(self) -> "Log":
-        return Log.from_data(self.to_data(packed=False), packed=False)
+        twin = Log(bytes.fromhex(self._salt))
+        twin.at_us, twin.what, twin.context = self.at_us[:], self.what[:], self.context[:]
+        twin.happenings = list(self.happenings)
+        twin._numbers = dict(self._numbers)
+        twin.contexts = self.contexts.copy()
+        twin.fields = dict(self.fields)
+        twin.more = {index: dict(more) for index, more in self.more.items()}
+        return twin
 
-    def to_data(self, packed: bool = True) -> dict[str, Any]:
-        """Return everything as plain data; ``packed`` for JSON, else with the columns as bytes."""
-        pack = _pack if packed else bytes
+    def to_data(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
         return {
             "salt": self._salt,
-            "columns": {name: pack(getattr(self, name).tobytes()) for name in _COLUMNS},
-            "tables": {
-                "operations": list(self.operations.values),
-                "principals": list(self.principals.values),
-                "regions": list(self.regions.values),
-                "keys": list(self.keys.values),
-                "errors": list(self.errors.values),
-                "materials": list(self.materials.values),
-                "requests": [_plain(values) for values in self.requests.values]
-                if packed
-                else list(self.requests.values),
-            },
-            "contexts": self.contexts.to_data() if packed else self.contexts.copy(),
-            "fields": [[number, list(names)] for number, names in self.fields.items()],
+            "columns": [_pack(column.tobytes()) for column in (self.at_us, self.what, self.context)],
+            "happenings": [[*what[:-1], [_plain(value) for value in what.request]] for what in self.happenings],
+            "contexts": self.contexts.to_data(),
+            "fields": {name: list(members) for name, members in self.fields.items()},
             "more": [[index, dict(more)] for index, more in self.more.items()],
         }
 
     @classmethod
-    def from_data(cls, data: dict[str, Any], packed: bool = True) -> "Log":
+    def from_data(cls, data: dict[str, Any]) -> "Log":
         log = cls(bytes.fromhex(data["salt"]))
-        for name, code in _COLUMNS.items():
-            column = data["columns"][name]
-            setattr(log, name, array(code, _unpack(column) if packed else column))
-        for name, values in data["tables"].items():
-            if name == "requests" and packed:
-                values = [_frozen(row) for row in values]
-            setattr(log, name, Table(values))
-        log.contexts = Contexts.from_data(data["contexts"]) if packed else data["contexts"]
-        log.fields = {number: tuple(names) for number, names in data["fields"]}
+        columns = [_unpack(column) for column in data["columns"]]
+        log.at_us, log.what, log.context = array("q", columns[0]), array("I", columns[1]), array("I", columns[2])
+        log.happenings = [Happening._make([*row[:-1], tuple(map(_from_plain, row[-1]))]) for row in data["happenings"]]
+        log._numbers = {what: number for number, what in enumerate(log.happenings)}
+        log.contexts = Contexts.from_data(data["contexts"])
+        log.fields = {name: tuple(members) for name, members in data["fields"].items()}
         log.more = dict(data["more"])
         return log
-
-    def _request_number(self, fields: tuple[str, ...], params: Mapping[str, Any]) -> int:
-        values = tuple(map(params.get, fields))
-        try:
-            return self.requests.number(values)
-        except TypeError:  # a list or a dict among them
-            return self.requests.number(tuple(map(_hashable, values)))
 
 
 def _hashable(value: Any) -> Hashable:
@@ -288,16 +262,12 @@ def _hashable(value: Any) -> Hashable:
     return str(value) if not isinstance(value, Hashable) else value
 
 
-def _plain(values: tuple[Any, ...] | None) -> list[Any] | None:
-    if values is None:
-        return None
-    return [{"json": str(value)} if isinstance(value, Json) else value for value in values]
+def _plain(value: Any) -> Any:
+    return {"json": str(value)} if isinstance(value, Json) else value
 
 
-def _frozen(row: list[Any] | None) -> tuple[Any, ...] | None:
-    if row is None:
-        return None
-    return tuple(Json(value["json"]) if isinstance(value, dict) else value for value in row)
+def _from_plain(value: Any) -> Any:
+    return Json(value["json"]) if isinstance(value, dict) else value
 
 
 def _pack(data: bytes) -> str:

@@ -167,8 +167,8 @@ def _structure_check(shape: Shape) -> Check:
             if name not in value:
                 return False
         try:
-            for name in value:
-                if not checks[name](value[name]):
+            for name, item in value.items():
+                if not checks[name](item):
                     return False
         except KeyError:
             return False
@@ -185,11 +185,26 @@ def _list_check(shape: Shape) -> Check:
 
 def _map_check(shape: Shape) -> Check:
     key, item = _check(_shape(shape["key"])), _check(_shape(shape["value"]))
+    if _is_any_text(_shape(shape["key"])) and _is_any_text(_shape(shape["value"])):
+        return _is_text_to_text
 
     def check(value: Any) -> bool:
         return isinstance(value, dict) and all(map(key, value)) and all(map(item, value.values()))
 
     return check
+
+
+def _is_any_text(shape: Shape) -> bool:
+    return shape["type"] == "string" and not shape.keys() & {"enum", "min", "max", "pattern"}
+
+
+def _is_text_to_text(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    for key, item in value.items():  # noqa: SIM110 - a generator costs as much as the whole loop
+        if not isinstance(key, str) or not isinstance(item, str):
+            return False
+    return True
 
 
 def _string_check(shape: Shape) -> Check:

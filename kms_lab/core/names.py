@@ -88,6 +88,9 @@ class Principal:
     account: str
     identity_arn: str
 
+    def __hash__(self) -> int:
+        return hash(self.arn)  # a principal is looked up at every call
+
     @property
     def name(self) -> str:
         """The last part of the identity's ARN: what people call it."""

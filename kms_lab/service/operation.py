@@ -97,7 +97,6 @@ class Row:
         )  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """One request on its way through the corridor, and what the gates have found out about it.
 
@@ -109,18 +108,12 @@ class Call:
         blob: the ciphertext taken apart, for Decrypt and ReEncrypt.
         alias_arn: the alias that the request names, if it names one.
         verdict: the last authorization check.
-        context: the encryption context that the log shows.
+        context: the encryption context that the log shows, where it is not the request's own.
         material: id of the key material used, for the log.
         more: what only this entry of the log has.
     """
 
-    row: Row
-    world: "World"
-    principal: Principal
-    region: str
-    params: Mapping[str, Any]
-    checked: bool = False
-    key: Key = None  # type: ignore[assignment]  # set by the resolve gate; no handler of a key operation runs without it
+    key: Key = None  # type: ignore[assignment]  # the resolve gate sets it before any handler of a key operation runs
     source_key: Key | None = None
     blob: "Blob | None" = None
     alias_arn: str | None = None
@@ -128,6 +121,19 @@ class Call:
     context: Mapping[str, str] | None = None
     material: str | None = None
     more: dict[str, Any] | None = None
+
+    def __init__(
+        self,
+        row: Row,
+        world: "World",
+        principal: Principal,
+        region: str,
+        params: Mapping[str, Any],
+        checked: bool = False,
+    ) -> None:
+        self.row, self.world = row, world
+        self.principal, self.region = principal, region
+        self.params, self.checked = params, checked
 
 
 def operation(

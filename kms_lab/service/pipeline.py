@@ -36,14 +36,14 @@ def handle(call: Call) -> Response:
             world.clock.now_us,
             row.name,
             call.region,
-            fields=row.shown,
-            params=call.params,
-            principal=call.principal.arn,
-            key=None if key is None else key.arn,
-            error=None if error is None else error.code,
-            context=call.context if call.context is not None else call.params.get("EncryptionContext"),
-            material=call.material,
-            more=call.more,
+            call.principal.arn,
+            None if key is None else key.arn,
+            None if error is None else error.code,
+            call.material,
+            row.shown,
+            call.params,
+            call.params.get("EncryptionContext") if call.context is None else call.context,
+            call.more,
         )
         if error is not None:
             _complete(error, call, index)

@@ -51,14 +51,18 @@ def find(call: Call, text: str, *, aliases: bool = True) -> Key:
         InvalidArnException: an alias stands where only a key is taken.
         AccessDeniedException: another account has no such key; AWS does not tell missing from forbidden.
     """
+    own = call.world.shelf(call.principal.account, call.region)
+    key = own.keys.get(text)
+    if key is not None:
+        return key
     name = parse_key_reference(text)
     if name.kind == "invalid":
         # unverified: the text for a malformed ARN; for other texts it was recorded
         raise NotFoundException(f"Invalid keyId '{text}'")
     if name.region is not None and name.region != call.region:
         raise NotFoundException(f"Invalid arn {name.region}")
-    account = name.account or call.principal.account
-    shelf = call.world.shelf(account, call.region)
+    account = name.account or own.account
+    shelf = own if account == own.account else call.world.shelf(account, call.region)
     if name.kind == "id":
         key = shelf.keys.get(name.name)
         missing = f"Key '{key_arn(call.region, account, name.name)}' does not exist"
@@ -71,7 +75,7 @@ def find(call: Call, text: str, *, aliases: bool = True) -> Key:
         missing = f"Alias {call.alias_arn} is not found."
     if key is not None:
         return key
-    if account != call.principal.account:
+    if shelf is not own:
         raise AccessDeniedException(nowhere(call, "on this resource"))
     raise NotFoundException(missing)
 
