@@ -8,11 +8,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kms_lab.core.clock import to_us
+from kms_lab.core.clock import DAY_US, HOUR_US, to_us
 from kms_lab.core.errors import LabError
 from kms_lab.core.keys import Identity, Key
 from kms_lab.core.names import Principal, parse_key_reference
@@ -159,6 +159,11 @@ class Lab:
         """Return a copy that goes its own way; this lab does not notice."""
         return Lab._of(self.world.fork())
 
+    def restore(self, other: "Lab") -> None:
+        """Put another lab's world in place of this one's; clients of this lab go on in it."""
+        self.world.become(other.world.fork())
+        self._last_call = None
+
     def save(self, path: str | Path) -> None:
         """Write the whole lab to one JSON file, at once or not at all. It holds key material: keep it to yourself."""
         write_atomically(Path(path), json.dumps({"note": "contains secret key material", **self.world.to_data()}))
@@ -229,8 +234,8 @@ class LabClock:
         Raises:
             ValueError: the journey would go back in time.
         """
-        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        until = to_us(to) if to is not None else self._world.clock.now_us + step // timedelta(microseconds=1)
+        step_us = round(days * DAY_US + hours * HOUR_US + minutes * 60_000_000 + seconds * 1_000_000)
+        until = self._world.clock.now_us + step_us if to is None else to_us(to)
         pipeline.travel(self._world, until)
         return self.now
 

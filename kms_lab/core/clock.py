@@ -50,13 +50,15 @@ class Clock:
 
     def __init__(self, now_us: int) -> None:
         self.now_us = now_us
-        self._now = to_datetime(now_us)
+        self._now: datetime | None = None  # made when somebody asks
         self._due: list[Due] = []
         self._serial = 0
 
     @property
     def now(self) -> datetime:
         """The simulated time, aware UTC."""
+        if self._now is None:
+            self._now = to_datetime(self.now_us)
         return self._now
 
     @property
@@ -106,4 +108,4 @@ class Clock:
     def _set(self, now_us: int) -> None:
         if now_us != self.now_us:
             self.now_us = now_us
-            self._now = to_datetime(now_us)
+            self._now = None

@@ -125,6 +125,14 @@ class World:
         twin.gone = dict(self.gone)
         return twin
 
+    def become(self, other: "World") -> None:
+        """Take over the whole state of another world, which must not be used afterwards.
+
+        Everybody who holds this world, such as a client, goes on in the new state.
+        """
+        for name in World.__slots__:
+            setattr(self, name, getattr(other, name))
+
     def to_data(self) -> dict[str, Any]:
         """Return the world as plain data, ready for JSON. It contains key material."""
         return {
@@ -180,7 +188,7 @@ def _key_to_data(key: Key) -> dict[str, Any]:
     row = records.to_data(key)
     row["tags"] = dict(key.tags)
     row["materials"] = [
-        {**records.to_data(one), "secret": base64.b64encode(secret_of(key, one)).decode()} for one in key.materials
+        {**records.to_data(one), "secret": base64.b64encode(one.secret).decode()} for one in key.materials
     ]
     return row
 

@@ -120,28 +120,44 @@ def plain(pattern: Pattern) -> str:
 # ---------------------------------------------------------------------------------------------------------
 
 
-def _translate(pattern: Pattern, star: Callable[[str, int], str], single: Callable[[int], str]) -> str:
-    """Write a pattern as a regular expression.
+#: A pattern letter by letter: the character, and whether it may be a wildcard.
+_Letters = list[tuple[str, bool]]
 
-    ``star`` gets what follows the asterisk and how many colons came before it; ``single`` the colons.
+
+def _letters(pattern: Pattern) -> _Letters:
+    return [(char, not piece.literal) for piece in pattern for char in piece.text]
+
+
+def _segments(letters: _Letters, limit: int | None = None) -> list[_Letters]:
+    """Split at colons, at most ``limit`` times."""
+    segments: list[_Letters] = [[]]
+    for letter in letters:
+        if letter[0] == ":" and (limit is None or len(segments) <= limit):
+            segments.append([])
+        else:
+            segments[-1].append(letter)
+    return segments
+
+
+def _stretch(letters: _Letters, one: str, last_star: str | None = None) -> str:
+    """Write letters as a regular expression in which ``?`` is ``one`` and ``*`` any run of it.
+
+    ``last_star`` replaces an asterisk at the very end. All asterisks but the last take the first fit and
+    never give it back (which loses nothing, for a later one can always run on), so that matching stays
+    linear however many there are.
     """
-    out = []
-    colons = 0
-    for number, piece in enumerate(pattern):
-        if piece.literal:
-            out.append(re.escape(piece.text))
-            colons += piece.text.count(":")
-            continue
-        following = pattern[number + 1].text[:1] if number + 1 < len(pattern) else ""
-        for place, char in enumerate(piece.text):
-            if char == "*":
-                out.append(star(piece.text[place + 1 : place + 2] or following, colons))
-            elif char == "?":
-                out.append(single(colons))
-            else:
-                colons += char == ":"
-                out.append(re.escape(char))
-    return "".join(out)
+    parts = [""]
+    for char, wild in letters:
+        if wild and char == "*":
+            parts.append("")
+        else:
+            parts[-1] += one if wild and char == "?" else re.escape(char)
+    if len(parts) == 1:
+        return parts[0]
+    head, *middle, tail = parts
+    fixed = "".join(f"(?>{one}*?{part})" for part in middle if part)
+    star = f"{one}*" if tail or last_star is None else last_star
+    return f"{head}{fixed}{star}{tail}"
 
 
 def _regex(source: str, flags: re.RegexFlag = re.NOFLAG) -> Test:
@@ -155,7 +171,7 @@ def _any_of(tests: list[Test]) -> Test:
 
 def wildcard(pattern: Pattern) -> Test:
     """``StringLike``: ``*`` is any run of characters, ``?`` any one; case counts."""
-    return _regex(_translate(pattern, lambda _after, _colons: ".*", lambda _colons: "."))
+    return _regex(_stretch(_letters(pattern), "."))
 
 
 def resource(patterns: Iterable[Pattern]) -> Test:
@@ -165,8 +181,7 @@ def resource(patterns: Iterable[Pattern]) -> Test:
     Source: IAM User Guide, "Resource", "Using wildcards in resource ARNs".
     """
     sources = [
-        _translate(pattern, lambda after, _: ".*" if after in ("", ":") else "[^:]*", lambda _: "[^:]")
-        for pattern in patterns
+        ":".join(_stretch(segment, "[^:]", ".*") for segment in _segments(_letters(pattern))) for pattern in patterns
     ]
     return _regex("|".join(sources)) if sources else lambda _text: False
 
@@ -176,15 +191,10 @@ def arn(pattern: Pattern) -> Test:
 
     Only the sixth part may contain colons. A pattern of fewer parts matches nothing.
     """
-    if plain(pattern).count(":") < 5:
+    *parts, rest = _segments(_letters(pattern), limit=5)
+    if len(parts) < 5:
         return lambda _text: False
-    return _regex(
-        _translate(
-            pattern,
-            lambda _, colons: "[^:]*" if colons < 5 else ".*",
-            lambda colons: "[^:]" if colons < 5 else ".",
-        )
-    )
+    return _regex(":".join((*(_stretch(part, "[^:]") for part in parts), _stretch(rest, "."))))
 
 
 def action(patterns: Iterable[str]) -> Test:
@@ -256,7 +266,7 @@ def _moment(text: str) -> Decimal | None:
         return seconds
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     return Decimal(str(aware.timestamp()))

@@ -11,6 +11,8 @@ from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
 
 #: what is done when an entry of the clock is due, by its kind
 TIMERS = operations.TIMERS
+#: what the log calls a fault of the lab itself
+_UNEXPECTED = "KMSInternalException"
 
 
 def handle(call: Call) -> Response:
@@ -21,14 +23,17 @@ def handle(call: Call) -> Response:
     """
     row = call.row
     world = call.world
+    code: str | None = _UNEXPECTED
     error = None
     try:
         gates.validate(call)
         for gate in row.gates or _compile(call):
             gate(call)
         response = row.handler(call, **call.params) or {}
+        code = None
     except KMSError as refusal:
         error = refusal
+        code = refusal.code
         raise
     finally:
         key = call.key
@@ -38,7 +43,7 @@ def handle(call: Call) -> Response:
             call.region,
             call.principal.arn,
             None if key is None else key.arn,
-            None if error is None else error.code,
+            code,
             call.material,
             row.shown,
             call.params,

@@ -13,7 +13,6 @@ from kms_lab.core.errors import (
     LimitExceededException,
     NotAuthorizedException,
     NotFoundException,
-    UnsupportedOperationException,
     ValidationException,
 )
 from kms_lab.core.keys import PENDING_DELETION, PENDING_REPLICA_DELETION, Alias, Key
@@ -94,8 +93,8 @@ def update_alias(call: Call, *, AliasName: str, TargetKeyId: str) -> None:
     ):  # the old one may be: note 10 of AWS's table
         raise KMSInvalidStateException(f"{new.arn} {NOTES[3].text}", state=new.state)
     if _kind(old) != _kind(new) or old.usage != new.usage:
-        # unverified: AWS's error for a target of another type was not seen
-        raise UnsupportedOperationException(
+        # unverified: AWS's error for a target of another type was not seen; its model lists no other that fits
+        raise ValidationException(
             f"Alias {call.alias_arn} cannot be changed from a {old.spec} key with usage {old.usage} "
             f"to a {new.spec} key with usage {new.usage}."
         )

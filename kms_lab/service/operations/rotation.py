@@ -34,6 +34,7 @@ def _rotates_automatically(call: Call) -> None:
 
 
 def _can_rotate(call: Call) -> None:
+    """Only symmetric encryption keys have more than one material."""
     if call.key.spec != "SYMMETRIC_DEFAULT":
         raise UnsupportedOperationException()
 
@@ -55,7 +56,7 @@ def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | N
         raise ValidationException("RotationPeriodInDays must be between 90 and 2560 (inclusive).")
     key, clock = call.key, call.world.clock
     if key.rotation_enabled and RotationPeriodInDays is None:
-        return
+        return  # unverified: that naming no period leaves the present one as it is
     key.rotation_enabled = True
     key.rotation_period_days = period
     # unverified: where a changed period counts from; the lab counts from the change
@@ -116,7 +117,10 @@ def list_key_rotations(
     Limit: int = 100,
     Marker: str | None = None,
 ) -> Response:
-    """List a key's rotations, or with ``ALL_KEY_MATERIAL`` every material, the first one too."""
+    """List a key's rotations, or with ``ALL_KEY_MATERIAL`` every material, the first one too.
+
+    # unverified: that keys of other kinds are refused here, rather than answered with an empty list
+    """
     key = call.key
     everything = IncludeKeyMaterial == "ALL_KEY_MATERIAL"
     shown = [one for one in key.materials if everything or one.how != FIRST]
