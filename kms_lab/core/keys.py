@@ -83,7 +83,7 @@ class Key:
 
     def copy(self) -> "Key":
         twin = copy.copy(self)
-        twin.materials = list(self.materials)
+        twin.materials = [one if one.secret else copy.copy(one) for one in self.materials]
         twin.tags = dict(self.tags)
         return twin
 
@@ -106,6 +106,9 @@ class Identity:
     arn: str
     policies: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
+
+    def copy(self) -> "Identity":
+        return Identity(self.arn, self.policies, dict(self.tags))
 
 
 def to_data(record: Any) -> dict[str, Any]:

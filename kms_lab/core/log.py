@@ -73,14 +73,20 @@ class Contexts:
         return json.loads(self.text(number)) if number else None
 
     def copy(self) -> "Contexts":
-        return Contexts(bytes(self._heap), self._ends.tobytes())
+        twin = Contexts(bytes(self._heap), self._ends.tobytes())
+        twin._recent = dict(self._recent)
+        return twin
 
     def to_data(self) -> list[str]:
         return [_pack(bytes(self._heap)), _pack(self._ends.tobytes())]
 
     @classmethod
     def from_data(cls, data: list[str]) -> "Contexts":
-        return cls(_unpack(data[0]), _unpack(data[1]))
+        contexts = cls(_unpack(data[0]), _unpack(data[1]))
+        last = len(contexts) - 1
+        for number in range(last - (last - 1) % _CACHED_TEXTS, last + 1) if last else ():  # since it last forgot
+            contexts._recent[tuple((contexts.get(number) or {}).items())] = number
+        return contexts
 
 
 class Json(str):

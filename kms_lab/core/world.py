@@ -121,7 +121,7 @@ class World:
         twin.entropy = self.entropy.copy()
         twin.log = self.log.copy()
         twin.shelves = {place: shelf.copy() for place, shelf in self.shelves.items()}
-        twin.identities = {arn: Identity(**records.to_data(it)) for arn, it in self.identities.items()}
+        twin.identities = {arn: it.copy() for arn, it in self.identities.items()}
         twin.gone = dict(self.gone)
         return twin
 
@@ -140,7 +140,7 @@ class World:
             "clock": self.clock.to_data(),
             "entropy": self.entropy.to_data(),
             "log": self.log.to_data(),
-            "identities": [records.to_data(identity) for identity in self.identities.values()],
+            "identities": [records.to_data(identity.copy()) for identity in self.identities.values()],
             "keys": [_key_to_data(key) for key in self.all_keys()],
             "gone": [_key_to_data(key) for key in self.gone.values()],
             "aliases": [

@@ -9,6 +9,7 @@ GetKeyPolicy shows it (same guide, edition of 2017; console Id from policies of 
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 _API_DEFAULT = """{
   "Version" : "2012-10-17",
@@ -70,6 +71,7 @@ _USE = {
 _GRANT = ("kms:CreateGrant", "kms:ListGrants", "kms:RevokeGrant")
 
 
+@lru_cache(maxsize=64)
 def api_default(account: str) -> str:
     """Return the policy of a key created through the API without one: the account may, and IAM decides."""
     return _API_DEFAULT % account

@@ -119,7 +119,6 @@ def plain(pattern: Pattern) -> str:
 # Wildcards
 # ---------------------------------------------------------------------------------------------------------
 
-
 #: A pattern letter by letter: the character, and whether it may be a wildcard.
 _Letters = list[tuple[str, bool]]
 
@@ -160,8 +159,8 @@ def _stretch(letters: _Letters, one: str, last_star: str | None = None) -> str:
     return f"{head}{fixed}{star}{tail}"
 
 
-def _regex(source: str, flags: re.RegexFlag = re.NOFLAG) -> Test:
-    compiled = re.compile(source, re.DOTALL | flags)
+def _regex(source: str) -> Test:
+    compiled = re.compile(source, re.DOTALL)
     return lambda text: compiled.fullmatch(text) is not None
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kms_lab.core.keys import Key
-from kms_lab.service.operation import Call
+from kms_lab.core.names import parse_key_reference
+from kms_lab.service.operation import NO_KEY, Call
 
 Value = str | tuple[str, ...] | None
 Provider = Callable[[Call, Key | None], Value]
+
+_SIDES = {"kms:ReEncryptFrom": "Source", "kms:ReEncryptTo": "Destination"}
 
 
 def context_of(call: Call, key: Key | None, names: Iterable[str]) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
@@ -32,9 +35,10 @@ def value_of(call: Call, key: Key | None, name: str) -> Value:
     provider = PROVIDERS.get(name)
     if provider is not None:
         return provider(call, key)
-    prefix, _, rest = name.partition("/") if "/" in name else name.rpartition(":")
-    family = FAMILIES.get(prefix)
-    return family(call, key, rest) if family is not None else None
+    for prefix, family in FAMILIES.items():
+        if name.startswith(prefix):
+            return family(call, key, name.removeprefix(prefix))
+    return None
 
 
 def _parameter(member: str, default: str | None = None) -> Provider:
@@ -57,8 +61,14 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _side(call: Call) -> str:
+    """The prefix of the request's members that belong to the permission being checked: ReEncrypt has two."""
+    return _SIDES.get(call.permission, "")
+
+
 def _encryption_context(call: Call) -> dict[str, str]:
-    context: dict[str, str] = call.params.get("EncryptionContext") or {}
+    params = call.params
+    context: dict[str, str] = params.get(f"{_side(call)}EncryptionContext") or params.get("EncryptionContext") or {}
     return context
 
 
@@ -72,17 +82,36 @@ def _context_value(call: Call, _key: Key | None, name: str) -> Value:
 
 
 def _request_alias(call: Call, _key: Key | None) -> Value:
-    return None if call.alias_arn is None else call.alias_arn.rpartition(":")[2]
+    """The alias that names the key in the request. Operations on an alias itself do not set it."""
+    if side := _side(call):
+        name = parse_key_reference(call.params.get(f"{side}KeyId") or "")
+        return name.name if name.kind == "alias" else None
+    return None if call.alias_arn is None or "AliasName" in call.params else call.alias_arn.rpartition(":")[2]
 
 
 def _resource_aliases(call: Call, key: Key | None) -> Value:
     return None if key is None else call.world.shelf(key.account, key.region).aliases_of(key.id) or None
 
 
+def _caller_account(call: Call, _key: Key | None) -> Value:
+    """Set for operations on keys and for CreateKey, not for the listings of an account and GenerateRandom."""
+    if call.row.target == NO_KEY and call.row.name != "CreateKey":
+        return None
+    return call.principal.account or None
+
+
 def _new_key(member: str, default: str | None, read: Callable[[Key], Any]) -> Provider:
     """A fact of the key, or, while CreateKey has none yet, of the key that is asked for."""
     of_request, of_key = _parameter(member, default), _of_key(read)
     return lambda call, key: of_key(call, key) if key is not None else of_request(call, key)
+
+
+_spec = _new_key("KeySpec", "SYMMETRIC_DEFAULT", lambda key: key.spec)
+
+
+def _key_spec(call: Call, key: Key | None) -> Value:
+    """CreateKey takes the spec by its old name too."""
+    return (call.params.get("CustomerMasterKeySpec") if "KeySpec" not in call.params else None) or _spec(call, key)
 
 
 def _principal_tags(call: Call) -> dict[str, str]:
@@ -101,11 +130,11 @@ def _tag(tags: dict[str, str], name: str) -> Value:
 
 PROVIDERS: dict[str, Provider] = {
     "kms:bypasspolicylockoutsafetycheck": _parameter("BypassPolicyLockoutSafetyCheck", "false"),
-    "kms:calleraccount": lambda call, _key: call.principal.account or None,
+    "kms:calleraccount": _caller_account,
     "kms:encryptionalgorithm": lambda call, key: _algorithm(call, key),
     "kms:encryptioncontextkeys": _context_keys,
     "kms:keyorigin": _new_key("Origin", "AWS_KMS", lambda key: key.origin),
-    "kms:keyspec": _new_key("KeySpec", "SYMMETRIC_DEFAULT", lambda key: key.spec),
+    "kms:keyspec": _key_spec,
     "kms:keyusage": _new_key("KeyUsage", "ENCRYPT_DECRYPT", lambda key: key.usage),
     "kms:multiregion": _new_key("MultiRegion", "false", lambda key: key.multi_region),
     "kms:policyname": _parameter("PolicyName", "default"),
@@ -132,10 +161,10 @@ PROVIDERS: dict[str, Provider] = {
 }
 
 FAMILIES: dict[str, Callable[[Call, Key | None, str], Value]] = {
-    "kms:encryptioncontext": _context_value,
-    "aws:principaltag": lambda call, _key, name: _tag(_principal_tags(call), name),
-    "aws:resourcetag": lambda _call, key, name: None if key is None else _tag(key.tags, name),
-    "aws:requesttag": lambda call, _key, name: _tag(_requested_tags(call), name),
+    "kms:encryptioncontext:": _context_value,
+    "aws:principaltag/": lambda call, _key, name: _tag(_principal_tags(call), name),
+    "aws:resourcetag/": lambda _call, key, name: None if key is None else _tag(key.tags, name),
+    "aws:requesttag/": lambda call, _key, name: _tag(_requested_tags(call), name),
 }
 
 _PRINCIPAL_TYPES: dict[str, str] = {
@@ -147,7 +176,8 @@ def _algorithm(call: Call, _key: Key | None) -> Value:
     """Set for cryptographic operations, also where the request leaves the algorithm at its default."""
     if not call.row.usage:
         return None
-    return _text(call.params.get(call.row.algorithm) or "SYMMETRIC_DEFAULT")
+    member = f"{side}EncryptionAlgorithm" if (side := _side(call)) else call.row.algorithm
+    return _text(call.params.get(member) or "SYMMETRIC_DEFAULT")
 
 
 def _number(call: Call, operation: str, member: str, default: int) -> Value:

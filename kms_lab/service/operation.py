@@ -108,6 +108,7 @@ class Call:
         blob: the ciphertext taken apart, for Decrypt and ReEncrypt.
         alias_arn: the alias that the request names, if it names one.
         verdict: the last authorization check.
+        permission: what is being checked; ReEncrypt's two sides have conditions of their own.
         context: the encryption context that the log shows, where it is not the request's own.
         material: id of the key material used, for the log.
         more: what only this entry of the log has.
@@ -118,6 +119,7 @@ class Call:
     blob: "Blob | None" = None
     alias_arn: str | None = None
     verdict: "Verdict | None" = None
+    permission: str = ""
     context: Mapping[str, str] | None = None
     material: str | None = None
     more: dict[str, Any] | None = None

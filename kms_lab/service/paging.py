@@ -37,6 +37,6 @@ def _position(marker: str, name: str) -> int:
         kind, _, position = base64.urlsafe_b64decode(marker.encode()).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         kind, position = "", ""
-    if kind != name or not position.isdigit():
+    if kind != name or not position.isdecimal():
         raise InvalidMarkerException()
     return int(position)

@@ -10,12 +10,14 @@ from kms_lab.core.errors import (
     InvalidArnException,
     InvalidCiphertextException,
     NotFoundException,
+    UnsupportedByLab,
     ValidationException,
 )
 from kms_lab.core.keys import Key
 from kms_lab.core.names import alias_arn, key_arn, parse_key_reference
 from kms_lab.service.operation import Call
 
+NO_MODIFIERS = "The lab does not know DryRunModifiers yet; use DryRun with a real ciphertext."
 _NOWHERE = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
@@ -37,7 +39,7 @@ def ciphertext(call: Call) -> None:
     named = call.params.get("KeyId")
     call.key, call.blob = opener(
         call,
-        call.params["CiphertextBlob"],
+        call.params.get("CiphertextBlob"),
         named,
         call.params.get("EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),
     )
@@ -80,13 +82,23 @@ def find(call: Call, text: str, *, aliases: bool = True) -> Key:
     raise NotFoundException(missing)
 
 
-def opener(call: Call, data: bytes, named: str | None, algorithm: str) -> tuple[Key, Blob | None]:
+def opener(call: Call, data: bytes | None, named: str | None, algorithm: str) -> tuple[Key, Blob | None]:
     """Return the key that shall open a ciphertext, and the ciphertext taken apart if it is a symmetric one.
 
     Raises:
         InvalidCiphertextException: no key is named and the bytes name none either.
-        ValidationException: RSA ciphertext says nothing of its key, so KeyId is required.
+        UnsupportedByLab: the ciphertext is left out, as DryRunModifiers would allow.
+        ValidationException: the ciphertext is left out without that; or RSA ciphertext, which says nothing of its
+            key, comes without KeyId.
     """
+    if data is None:
+        if call.params.get("DryRunModifiers"):
+            raise UnsupportedByLab(NO_MODIFIERS)
+        # unverified: wording; the model requires no ciphertext, its text does unless a modifier says otherwise
+        raise ValidationException(
+            "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "
+            "Member must not be null"
+        )
     if algorithm != "SYMMETRIC_DEFAULT":
         if named is None:
             # unverified: wording

@@ -14,7 +14,7 @@ from kms_lab.core.keys import Key, KeyMaterial
 from kms_lab.core.material import Undecryptable
 from kms_lab.core.specs import ENCRYPT_DECRYPT, SPECS
 from kms_lab.core.world import secret_of
-from kms_lab.service import gates, resolve
+from kms_lab.service import resolve
 from kms_lab.service.operation import (
     KEY_OR_ALIAS,
     KEY_SPEC,
@@ -101,7 +101,7 @@ def _source_and_destination(call: Call) -> None:
     params = call.params
     source, call.blob = resolve.opener(
         call,
-        params["CiphertextBlob"],
+        params.get("CiphertextBlob"),
         params.get("SourceKeyId"),
         params.get("SourceEncryptionAlgorithm", _AES),
     )
@@ -161,7 +161,6 @@ def re_encrypt(
     """
     source, destination = call.source_key, call.key
     assert source is not None
-    gates.algorithm_fits(source, SourceEncryptionAlgorithm)
     plaintext, used = _decrypt(call, source, CiphertextBlob, SourceEncryptionContext, SourceEncryptionAlgorithm)
     blob = _encrypt(call, destination, plaintext, DestinationEncryptionContext, DestinationEncryptionAlgorithm)
     response: Response = {

@@ -1,9 +1,10 @@
 """Making and looking at keys: CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from kms_lab.core import material
+from kms_lab.core import material, model
 from kms_lab.core.clock import to_datetime
 from kms_lab.core.errors import (
     LimitExceededException,
@@ -201,11 +202,12 @@ def metadata(key: Key) -> dict[str, Any]:
         "KeyState": key.state,
         "Origin": key.origin,
         "KeyManager": key.manager,
-        "CustomerMasterKeySpec": key.spec,
         "KeySpec": key.spec,
         _ALGORITHMS_MEMBER[key.usage]: list(SPECS[key.spec].algorithms[key.usage]),
         "MultiRegion": key.multi_region,
     }
+    if key.spec in _old_specs():
+        shown["CustomerMasterKeySpec"] = key.spec
     if key.materials and key.spec == _AES:
         shown["CurrentKeyMaterialId"] = key.current.id
     if key.state == PENDING_DELETION and key.deletion_us is not None:
@@ -219,6 +221,12 @@ def metadata(key: Key) -> dict[str, Any]:
             "ReplicaKeys": [],
         }
     return shown
+
+
+@cache
+def _old_specs() -> frozenset[str]:
+    """The specs that AWS's model still lets the deprecated ``CustomerMasterKeySpec`` repeat."""
+    return frozenset(model.enum("CustomerMasterKeySpec"))
 
 
 def _accept_spec(spec: str, asked: str | None, usage: str) -> None:

@@ -20,7 +20,7 @@ from kms_lab.core.world import World
 from kms_lab.service.find import key_by_arn
 from kms_lab.service.operation import KEY_ONLY, Call, Response, operation
 from kms_lab.service.paging import page
-from kms_lab.service.states import ROTATE, ROTATION_LIST, ROTATION_SETTING, ROTATION_STATUS
+from kms_lab.service.states import NOTES, ROTATE, ROTATION_LIST, ROTATION_SETTING, ROTATION_STATUS
 
 PERIOD_DAYS = 365
 ON_DEMAND_ROTATIONS = 25
@@ -29,8 +29,10 @@ _TWENTY_MINUTES_US = 20 * 60 * 1_000_000
 
 def _rotates_automatically(call: Call) -> None:
     """Only symmetric encryption keys with material from KMS do. AWS says so before it looks at the state."""
-    if call.key.spec != "SYMMETRIC_DEFAULT" or call.key.origin != "AWS_KMS":
-        raise UnsupportedOperationException()
+    _can_rotate(call)
+    if call.key.origin != "AWS_KMS":
+        note = NOTES[6 if call.key.origin == "EXTERNAL" else 7]
+        raise note.error(f"{call.key.arn} {note.text}")
 
 
 def _can_rotate(call: Call) -> None:

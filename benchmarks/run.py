@@ -1,0 +1,269 @@
+"""The numbers kms_lab promises, measured side by side: ``make bench``.
+
+One section is one function that returns rows. Figures are ratios against a named peer wherever there is one:
+the contestants of a cell take turns in every round, in an order that rotates by one, and the figure is the
+median of the per-round ratios, so that a slow moment of the machine slows both. Memory and start-up are
+taken in new processes.
+
+    python benchmarks/run.py                     every section
+    python benchmarks/run.py --section envelope  one of them
+    python benchmarks/run.py --strict            exit with 1 when a row misses its bar
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from kms_lab import envelope
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure. ``bar`` is what it must reach: at most that, or at least that if ``more_is_better``."""
+
+    what: str
+    value: float
+    unit: str
+    bar: float | None = None
+    more_is_better: bool = False
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        if self.bar is None:
+            return ""
+        good = self.value >= self.bar if self.more_is_better else self.value <= self.bar
+        return "ok" if good else "MISSED"
+
+
+# ---- measuring
+
+
+def rounds_of(contestants: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> dict[str, list[float]]:
+    """Seconds per call of each contestant in every round; they take turns, and the order rotates."""
+    names = list(contestants)
+    repeats = {name: _repeats(contestants[name], seconds) for name in names}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            call, start = contestants[name], time.perf_counter()
+            for _ in range(repeats[name]):
+                call()
+            times[name].append((time.perf_counter() - start) / repeats[name])
+    return times
+
+
+def _repeats(call: Callable[[], Any], seconds: float) -> int:
+    """How often to call so that one turn lasts about ``seconds``; the first call warms up and does not count."""
+    call()
+    start = time.perf_counter()
+    call()
+    return max(1, round(seconds / max(time.perf_counter() - start, 1e-9)))
+
+
+def ratio(over: list[float], under: list[float]) -> float:
+    """The median of the ratios within each round."""
+    return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def in_new_process(code: str) -> float:
+    """Run ``code`` in a new interpreter; the last thing it prints is the figure."""
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root, env=_environment(root)
+    )
+    return float(done.stdout.split()[-1])
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "benchmarks")])}
+
+
+# ---- envelope
+
+
+class Data(io.RawIOBase):
+    """A file of ``size`` bytes without a disk: one block, again and again."""
+
+    def __init__(self, size: int, block: bytes) -> None:
+        self.left, self.block = size, memoryview(block)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        count = min(len(view), self.left)
+        for start in range(0, count, len(self.block)):
+            end = min(start + len(self.block), count)
+            view[start:end] = self.block[: end - start]
+        self.left -= count
+        return count
+
+
+class Nowhere(io.RawIOBase):
+    """A file that forgets what is written."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+class LocalKMS:
+    """The least that an envelope asks of a client, so that only the envelope is measured."""
+
+    key = b"d" * 32
+
+    def generate_data_key(self, **_: Any) -> dict[str, bytes]:
+        return {"Plaintext": self.key, "CiphertextBlob": b"w" * 184}
+
+    def decrypt(self, **_: Any) -> dict[str, bytes]:
+        return {"Plaintext": self.key}
+
+
+def raw_encrypt(source: io.RawIOBase, sink: io.RawIOBase, frame: int) -> None:
+    """The floor: AES-256-GCM over equal frames with a counter for a nonce; no header, no end, no promises."""
+    aead, head = AESGCM(LocalKMS.key), bytes(20)
+    plaintext, sealed = memoryview(bytearray(frame)), memoryview(bytearray(frame + 16))
+    number = 0
+    while count := source.readinto(plaintext):
+        nonce = number.to_bytes(12, "big")
+        size = aead.encrypt_into(nonce, plaintext[:count], head, sealed[: count + 16])
+        sink.write(sealed[:size])
+        number += 1
+
+
+def raw_decrypt(source: io.RawIOBase, sink: io.RawIOBase, frame: int) -> None:
+    """The floor for the other direction, over what ``raw_encrypt`` wrote."""
+    aead, head = AESGCM(LocalKMS.key), bytes(20)
+    sealed, plaintext = memoryview(bytearray(frame + 16)), memoryview(bytearray(frame))
+    number = 0
+    while count := source.readinto(sealed):
+        nonce = number.to_bytes(12, "big")
+        size = aead.decrypt_into(nonce, sealed[:count], head, plaintext[: count - 16])
+        sink.write(plaintext[:size])
+        number += 1
+
+
+def envelope_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """A stream against raw AES-GCM in equal frames; then what it holds in memory."""
+    kms, size, block = LocalKMS(), 32 * MIB, os.urandom(MIB)
+    for frame, bar, name in ((64 * 1024, 0.85, "64 KiB"), (MIB, 0.90, "1 MiB")):
+        ours, raw = io.BytesIO(), io.BytesIO()
+        envelope.encrypt(kms, "k", Data(size, block), ours, frame_bytes=frame)
+        raw_encrypt(Data(size, block), raw, frame)
+        for way, contestants in (
+            ("encrypt", {
+                "ours": lambda f=frame: envelope.encrypt(kms, "k", Data(size, block), Nowhere(), frame_bytes=f),
+                "raw": lambda f=frame: raw_encrypt(Data(size, block), Nowhere(), f),
+            }),
+            ("decrypt", {
+                "ours": lambda blob=ours: envelope.decrypt(kms, rewound(blob), Nowhere()),
+                "raw": lambda blob=raw, f=frame: raw_decrypt(rewound(blob), Nowhere(), f),
+            }),
+        ):  # fmt: skip
+            times = rounds_of(contestants, rounds, seconds)
+            speed = size / statistics.median(times["ours"]) / 1e6
+            yield Row(
+                f"envelope {way}, frames of {name}: of raw AES-GCM in equal frames",
+                ratio(times["raw"], times["ours"]), "x", bar, True, f"{speed:,.0f} MB/s",
+            )  # fmt: skip
+    for frame, name in ((64 * 1024, "64 KiB"), (MIB, "1 MiB")):
+        for mib in (1, 64, 1024):
+            peak = in_new_process(f"import run; print(run.envelope_peak({frame}, {mib} * run.MIB))")
+            bar = 4 * frame / MIB + 2
+            yield Row(f"envelope peak memory, {mib:,} MiB in frames of {name}", peak, "MiB", bar)
+
+
+def rewound(blob: io.BytesIO) -> io.BytesIO:
+    blob.seek(0)
+    return blob
+
+
+def envelope_peak(frame: int, size: int) -> float:
+    """MiB by which the process grew at its peak while it encrypted ``size`` bytes. Linux only: 0 elsewhere."""
+    kms, block = LocalKMS(), os.urandom(MIB)
+    envelope.encrypt(kms, "k", Data(1000, block), Nowhere())  # code and caches
+    start = resident_peak(reset=True)
+    envelope.encrypt(kms, "k", Data(size, block), Nowhere(), frame_bytes=frame)
+    return (resident_peak() - start) / MIB
+
+
+def resident_peak(reset: bool = False) -> int:
+    """The most bytes that this process had in memory, since the last reset (Linux: clear_refs 5)."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return 0
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+# ---- start-up
+
+
+def start_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """From a new interpreter to the first answer."""
+    first = """
+import time
+start = time.perf_counter()
+from kms_lab import Lab
+kms = Lab().client()
+key = kms.create_key()["KeyMetadata"]["KeyId"]
+kms.encrypt(KeyId=key, Plaintext=b"x")
+print((time.perf_counter() - start) * 1000)
+"""
+    in_new_process(first)  # the page cache
+    figures = [in_new_process(first) for _ in range(rounds)]
+    yield Row("import kms_lab to the first Encrypt, new interpreter", statistics.median(figures), "ms", 100)
+
+
+#: A section takes (rounds, seconds per turn) and yields rows. Add one here.
+SECTIONS: dict[str, Callable[[int, float], Iterator[Row]]] = {
+    "envelope": envelope_section,
+    "start": start_section,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--section", action="append", choices=list(SECTIONS), help="default: all")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.2, help="length of one turn")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when a row misses its bar")
+    options = parser.parse_args()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {options.rounds} rounds")
+    rows = []
+    for name in options.section or SECTIONS:
+        for row in SECTIONS[name](options.rounds, options.seconds):
+            rows.append(row)
+            bar = "" if row.bar is None else f"{'>=' if row.more_is_better else '<='} {row.bar:g}"
+            print(f"{row.verdict:7}{row.value:10.3f} {row.unit:4}{bar:10}{row.what}  {row.note}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([{**asdict(row), "verdict": row.verdict} for row in rows], indent=1))
+    return 1 if options.strict and any(row.verdict == "MISSED" for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,426 @@
+"""The ``kms-lab`` command: open the course, look after progress, find out what is wrong.
+
+``kms-lab`` alone copies the course into a folder of the learner's choice and opens JupyterLab there, on
+this machine only (127.0.0.1). The copy belongs to the learner: a notebook that was edited is never
+overwritten. ``kms-lab --here`` opens the notebooks of a checkout instead, without copying.
+
+Nothing heavy is imported before it is needed, so that ``kms-lab --help`` answers at once.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+MANIFEST = ".kms-lab.json"
+DEFAULT_FOLDER = Path("kms-lab-course")
+REINSTALL = "pip install --upgrade --force-reinstall kms-lab"
+
+
+class Problem(click.ClickException):
+    """Something is wrong with this installation or this machine: what it is, and what to try."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"{what}\n         try: {remedy}")
+
+
+# ---- the course: where it is, and a learner's copy of it
+
+
+def course_folder() -> Path:
+    """Where the notebooks are: inside an installed package, or beside it in a checkout.
+
+    Raises:
+        Problem: neither is there; the installation is broken.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "course", package.parent / "notebooks"):
+        if any(folder.glob("*.ipynb")):
+            return folder
+    raise Problem("the course's notebooks are missing from this installation", REINSTALL)
+
+
+def course_files(course: Path) -> list[Path]:
+    """Every file of the course, relative to ``course``; nothing hidden (checkpoints, manifests)."""
+    found = (path.relative_to(course) for path in course.rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.parts))
+
+
+@dataclass
+class Copied:
+    """What one update of a learner's folder did, as file names relative to it."""
+
+    added: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    #: an edited file that was kept, and where its new version now lies
+    kept: list[tuple[str, str]] = field(default_factory=list)
+
+
+def update_copy(course: Path, folder: Path) -> Copied:
+    """Bring a learner's copy of the course up to date without touching a file that was edited.
+
+    A file counts as edited when it differs from what was last shipped to this folder, which the
+    manifest ``.kms-lab.json`` remembers as SHA-256. The new version of an edited file is placed
+    beside it as ``NAME.new.ipynb``, once per version. A file that was deleted comes back.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shipped = _read_manifest(folder)
+    done = Copied()
+    for relative in course_files(course):
+        content = (course / relative).read_bytes()
+        name, new = relative.as_posix(), _sha256(content)
+        target = folder / relative
+        if not target.exists():
+            done.added.append(name)
+        elif (present := _sha256(target.read_bytes())) == new:
+            shipped[name] = new
+            continue
+        elif present == shipped.get(name):
+            done.updated.append(name)
+        elif shipped.get(name) == new:
+            continue  # edited, and the course has nothing newer to offer
+        else:
+            target = _place_beside(target, folder, shipped)
+            done.kept.append((name, target.relative_to(folder).as_posix()))
+            shipped[target.relative_to(folder).as_posix()] = new
+        _write(target, content)
+        shipped[name] = new
+    record = {"version": _version(), "shipped": dict(sorted(shipped.items()))}
+    _write(folder / MANIFEST, (json.dumps(record, indent=1) + "\n").encode())
+    return done
+
+
+def _place_beside(target: Path, folder: Path, shipped: dict[str, str]) -> Path:
+    """The first of NAME.new, NAME.new-2 ... that is free, or that the learner has not edited."""
+    number = 1
+    while True:
+        tail = ".new" if number == 1 else f".new-{number}"
+        beside = target.with_name(f"{target.stem}{tail}{target.suffix}")
+        name = beside.relative_to(folder).as_posix()
+        if not beside.exists() or _sha256(beside.read_bytes()) == shipped.get(name):
+            return beside
+        number += 1
+
+
+def _read_manifest(folder: Path) -> dict[str, str]:
+    """What was last shipped here: file name to SHA-256. A manifest that cannot be read counts as none,
+    so that every file present is treated as edited."""
+    try:
+        shipped = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["shipped"]
+        return {str(name): str(digest) for name, digest in shipped.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: a temporary file in the same folder, then one rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kms-lab-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _version() -> str:
+    return importlib.metadata.version("kms-lab")
+
+
+# ---- kms-lab
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help="Where your own copy of the course is kept. Notebooks you edited are never overwritten.",
+)
+@click.option("--here", is_flag=True, help="Open the notebooks of this checkout, without copying them.")
+@click.option("--no-browser", is_flag=True, help="Print the address instead of opening a browser.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to serve on; by default 8888 or the next free one.")
+@click.version_option(package_name="kms-lab", prog_name="kms-lab")
+@click.pass_context
+def main(context: click.Context, folder: Path, here: bool, no_browser: bool, port: int | None) -> None:
+    """A course on AWS KMS, on a simulator: no AWS account, no cost.
+
+    Without a command, opens the course in JupyterLab. Not affiliated with AWS.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    course = course_folder()
+    if here:
+        if course.name != "notebooks":
+            raise click.UsageError("--here works in a checkout. Without it, the course is copied to a folder of yours.")
+        folder = course
+    else:
+        _report_copy(_copy_or_explain(course, folder), folder)
+    open_lab(lab_arguments(folder.resolve(), browser=not no_browser, port=port, root=_is_root()))
+
+
+def _copy_or_explain(course: Path, folder: Path) -> Copied:
+    try:
+        return update_copy(course, folder)
+    except OSError as error:
+        raise Problem(
+            f"the course cannot be copied to {folder}: {error.strerror or error}",
+            "a folder that you can write: kms-lab --folder ~/kms-lab-course",
+        ) from error
+
+
+def _report_copy(done: Copied, folder: Path) -> None:
+    if done.added:
+        click.echo(f"{_count(len(done.added), 'file')} copied to {folder}")
+    if done.updated:
+        click.echo(f"{_count(len(done.updated), 'file')} updated to those of kms-lab {_version()}")
+    for name, beside in done.kept:
+        click.echo(f"You edited {name}: yours is kept, and the new version is {beside}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def lab_arguments(folder: Path, *, browser: bool, port: int | None, root: bool) -> list[str]:
+    """JupyterLab's command line: only on this machine, at the first notebook, asking nobody for news."""
+    first = min(folder.glob("*.ipynb")).name
+    arguments = [
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{first}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    ]
+    if not browser:
+        arguments.append("--ServerApp.open_browser=False")
+    if port is not None:
+        arguments += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    if root:
+        arguments.append("--allow-root")
+    return arguments
+
+
+def open_lab(arguments: list[str]) -> None:
+    """Run JupyterLab in this process until it is stopped."""
+    from jupyterlab.labapp import LabApp
+
+    LabApp.launch_instance(arguments)
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+# ---- kms-lab progress
+
+
+@main.group(invoke_without_command=True)
+@click.pass_context
+def progress(context: click.Context) -> None:
+    """Show your progress, or move it between machines."""
+    if context.invoked_subcommand is None:
+        context.invoke(show)
+
+
+@progress.command()
+def show() -> None:
+    """Say what is done, lesson by lesson."""
+    from kms_lab.teach.lesson import lesson_data, lesson_numbers
+    from kms_lab.teach.progress import Progress, summary_card
+
+    kept = Progress()
+    done = kept.summary()
+    rows = []
+    for data in map(lesson_data, lesson_numbers()):
+        ids = {exercise.id for exercise in data.exercises} | {question.id for question in data.questions}
+        right = done[data.number].exercises | done[data.number].questions if data.number in done else frozenset()
+        rows.append((f"{data.number} {data.title}", len(ids & right), len(ids)))
+    click.echo(summary_card("Your progress", rows).text())
+    click.echo(f"Kept in {kept.folder}")
+
+
+@progress.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def export_progress(file: Path) -> None:
+    """Save your progress to FILE. It holds what you did, and no answers."""
+    from kms_lab.teach.progress import Progress
+
+    try:
+        written = Progress().export(file)
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror or error}") from error
+    click.echo(f"Your progress is saved in {written}")
+
+
+@progress.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def import_progress(file: Path) -> None:
+    """Add the progress saved in FILE to what is here. Doing it twice adds nothing."""
+    from kms_lab.teach.progress import Progress, ProgressError
+
+    try:
+        new = Progress().import_(file)
+    except ProgressError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"Added: {_count(new, 'new event')}" if new else "Everything in it was here already")
+
+
+# ---- kms-lab doctor
+
+
+@main.command()
+def doctor() -> None:
+    """Check this installation; exit with 1 when something is wrong."""
+    failures = 0
+    for title, check in CHECKS:
+        try:
+            click.echo(f"OK       {title}: {check()}")
+        except Problem as problem:
+            failures += 1
+            click.echo(f"PROBLEM  {title}: {problem.message}")
+        except Exception as error:
+            failures += 1
+            click.echo(f"PROBLEM  {title}: {type(error).__name__}: {error}\n         try: {REINSTALL}")
+    click.echo(f"{_count(failures, 'problem')} found" if failures else "Everything works.")
+    sys.exit(1 if failures else 0)
+
+
+def _check_python() -> str:
+    return f"{sys.version.split()[0]} at {sys.executable}"
+
+
+def _check_packages() -> str:
+    """Everything that pyproject.toml asks for is installed, in a version it accepts."""
+    from packaging.requirements import Requirement
+
+    wanted = [Requirement(text) for text in importlib.metadata.requires("kms-lab") or ()]
+    have: list[str] = []
+    for requirement in wanted:
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            raise Problem(f"{requirement.name} is not installed", f"pip install '{requirement}'") from None
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise Problem(
+                f"{requirement.name} is {version}, not {requirement.specifier}",
+                f"pip install '{requirement}'",
+            )
+        have.append(f"{requirement.name} {version}")
+    return f"kms-lab {_version()} with " + ", ".join(have)
+
+
+def _check_simulator() -> str:
+    from kms_lab.lab import Lab
+
+    start = time.perf_counter()
+    kms = Lab().client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    blob = kms.encrypt(KeyId=key, Plaintext=b"doctor")["CiphertextBlob"]
+    if kms.decrypt(CiphertextBlob=blob)["Plaintext"] != b"doctor":
+        raise Problem("a ciphertext did not decrypt to what was encrypted", REINSTALL)
+    return f"a key encrypts and decrypts, {(time.perf_counter() - start) * 1000:.0f} ms with start-up"
+
+
+def _check_course() -> str:
+    folder = course_folder()
+    return f"{len(course_files(folder))} files in {folder}"
+
+
+def _check_widgets() -> str:
+    """JupyterLab finds the browser half of ipywidgets and of anywidget."""
+    from jupyter_core.paths import jupyter_path
+
+    for name in ("@jupyter-widgets/jupyterlab-manager", "anywidget"):
+        if not any((Path(place) / name / "package.json").exists() for place in jupyter_path("labextensions")):
+            raise Problem(
+                f"JupyterLab does not find the extension {name}; widgets would stay blank",
+                "pip install --force-reinstall jupyterlab_widgets anywidget",
+            )
+    return "ipywidgets' and anywidget's extensions are where JupyterLab looks for them"
+
+
+def _check_charts() -> str:
+    import matplotlib
+
+    cache = Path(matplotlib.get_cachedir())
+    return f"matplotlib {matplotlib.__version__}, cache in {_writable(cache)}"
+
+
+def _check_folders() -> str:
+    from kms_lab.teach.progress import home
+
+    progress = _writable(home())
+    return f"progress is kept in {progress}; the course would be copied to {_writable(Path.cwd()) / DEFAULT_FOLDER}"
+
+
+def _writable(folder: Path) -> Path:
+    """Return the folder after a file could be made in it.
+
+    Raises:
+        Problem: it could not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise Problem(
+            f"{folder} cannot be written: {error.strerror or error}",
+            "change to a folder of yours, or its permissions",
+        ) from error
+
+
+def _check_loopback() -> str:
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+    except OSError as error:
+        raise Problem(
+            f"no port can be opened on 127.0.0.1: {error}", "allow local connections, then try again"
+        ) from error
+    return "127.0.0.1 can be served on"
+
+
+def _check_browser() -> str:
+    """Not a problem when none is found: any browser shows the course, and only the tests drive Chromium."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"):
+        if path := shutil.which(name):
+            return f"{path} (only the browser tests need it)"
+    return "no Chromium or Chrome on PATH; the course opens in your own browser, only the browser tests need it"
+
+
+CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("Python", _check_python),
+    ("packages", _check_packages),
+    ("simulator", _check_simulator),
+    ("course", _check_course),
+    ("widgets", _check_widgets),
+    ("charts", _check_charts),
+    ("folders", _check_folders),
+    ("network", _check_loopback),
+    ("Chromium", _check_browser),
+)

@@ -1,0 +1,123 @@
+"""Probe: how a check looks at the learner's world without leaving a trace in it.
+
+A probe stands on a fork of the learner's lab. Verdict probes (``may``) ask the evaluator; effect probes
+(``client``, ``code``, ``run``) act, and what they change is the fork's.
+
+Not here: any rule of KMS. A probe asks the lab.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from kms_lab.core.errors import KMSError
+from kms_lab.core.keys import Key
+from kms_lab.core.log import Entry
+from kms_lab.doors.client import Client
+from kms_lab.lab import ADMIN, REGION, Lab
+
+
+class Unfinished(Exception):
+    """The learner's function returns ``...`` or None: a blank, not a mistake."""
+
+
+class LearnerCodeError(Exception):
+    """The learner's own function raised. The text says what, for the learner."""
+
+
+class Probe:
+    """A look at a copy of the learner's lab.
+
+    Args:
+        lab: the learner's lab. It is forked; the original is only read.
+        given: what the lesson handed out at its start (ids, blobs), by name.
+        start: how many entries the log had at the lesson's start; ``calls`` counts from there.
+    """
+
+    def __init__(self, lab: Lab, given: Mapping[str, Any] | None = None, start: int = 0) -> None:
+        self._start = start
+        self.given: Mapping[str, Any] = given or {}
+        #: the copy; free to change
+        self.lab = lab.fork()
+
+    @property
+    def now(self) -> datetime:
+        """The simulated time in the learner's lab (aware UTC)."""
+        return self.lab.clock.now
+
+    def key(self, ref: str, region: str = REGION) -> Key | None:
+        """Return the record of a key by id, ARN or ``alias/name``, or None if there is no such key."""
+        try:
+            return self.lab.key(ref, region=region)
+        except (LookupError, ValueError):
+            return None
+
+    def calls(self, operation: str = "", *, ok: bool | None = None, key: str = "") -> list[Entry]:
+        """Return the log entries of the learner's calls since the lesson's start, oldest first.
+
+        An entry has ``operation``, ``principal``, ``region``, ``key`` (an ARN), ``error``, ``context``,
+        ``request`` and ``at_us``. What AWS did by itself (a rotation, a deletion) is not a call.
+
+        Args:
+            operation: only this one (``"Encrypt"``).
+            ok: True for successes only, False for refusals only.
+            key: only this key's, by id, ARN or alias.
+        """
+        log = self.lab.world.log
+        entries = (log.entry(index) for index in range(self._start, len(log)))
+        record = self.key(key) if key else None
+        return [
+            entry
+            for entry in entries
+            if entry.principal is not None
+            and (not operation or entry.operation == operation)
+            and ok in (None, entry.error is None)
+            and (not key or (record is not None and entry.key == record.arn))
+        ]
+
+    def may(self, principal: str, action: str, key: str, **more: Any) -> bool:
+        """Say whether a principal may do an action on a key, from the policies alone. Leaves no trace.
+
+        ``more``: ``region=`` and ``context=`` (condition keys), as ``Lab.may`` takes them.
+        """
+        return bool(self.lab.may(principal, action, key, **more).allowed)
+
+    def client(self, principal: str = ADMIN, region: str = REGION) -> Client:
+        """Return a client on the copy, as any principal in any Region."""
+        return self.lab.client(principal=principal, region=region)
+
+    def code(self, call: Callable[[], Any]) -> str:
+        """Return a call's error code, or "" if it succeeds: ``probe.code(lambda: kms.decrypt(...))``."""
+        try:
+            call()
+        except KMSError as error:
+            return error.code
+        return ""
+
+    def fork(self) -> "Probe":
+        """Return a second probe on a copy of this one, to try something twice from the same start."""
+        return Probe(self.lab, self.given, self._start)
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function that the learner wrote, and return what it returns.
+
+        Hand it clients of this probe (``probe.client()``), so that what it does happens on the copy.
+
+        Raises:
+            Unfinished: it returned ``...`` or None.
+            LearnerCodeError: it raised; the text is made for the learner.
+        """
+        try:
+            value = function(*args)
+        except Exception as error:
+            shown = error.code if isinstance(error, KMSError) else type(error).__name__
+            name = getattr(function, "__name__", "your function")
+            raise LearnerCodeError(f"Your function `{name}` stopped with {shown}: {_short(error)}") from error
+        if value is None or value is ...:
+            raise Unfinished
+        return value
+
+
+def _short(error: Exception, limit: int = 200) -> str:
+    text = error.message if isinstance(error, KMSError) else str(error)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

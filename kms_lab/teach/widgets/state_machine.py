@@ -1,0 +1,348 @@
+"""The states of a key, to press through: each button makes the real call, and the picture shows what became of it.
+
+The widget works on a copy of the learner's lab, with a practice key of its own: nothing pressed here touches the
+learner's keys, log or clock. It holds no rule of KMS. Which way leads where, and what each call answers in each
+state, is found by trying it on further copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any, NamedTuple
+
+from kms_lab.core.errors import KMSError
+from kms_lab.lab import Lab
+from kms_lab.teach import svg, theme
+from kms_lab.teach.widgets.base import Controls, LabWidget, slider
+
+#: What the picture calls a key that is not there any more. It is not a KeyState of AWS: DescribeKey finds no key.
+DELETED = "deleted"
+#: The longest journey of the slider, in days.
+MOST_DAYS = 30
+
+
+class Press(NamedTuple):
+    """A button: its words, and what stands at its arrow (in two lines where there is little room)."""
+
+    words: str
+    arrow: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return "".join(self.arrow)
+
+
+PRESSES = {
+    "disable": Press("Disable", ("DisableKey",)),
+    "enable": Press("Enable", ("EnableKey",)),
+    "schedule": Press("Schedule deletion", ("ScheduleKey", "Deletion")),
+    "cancel": Press("Cancel deletion", ("CancelKey", "Deletion")),
+    "wait": Press("Let time pass", ("time passes",)),
+}
+#: The calls that are tried in every state.
+PROBED = ("Encrypt", "Decrypt", "DescribeKey", "CreateAlias")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How KMS answered a call: an error code and AWS's text, or two empty texts for a success."""
+
+    call: str
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the practice key stands.
+
+    Attributes:
+        window_days: the waiting period that "Schedule deletion" asks for.
+        days: how many days "Let time pass" lets pass.
+        key_state: AWS's KeyState, or ``deleted``.
+        today: the copy's date, as text.
+        deletion: the date on which the key will be deleted, or "".
+        last: the last call and its answer; None before the first.
+    """
+
+    window_days: int = 7
+    days: int = 7
+    key_state: str = ""
+    today: str = ""
+    deletion: str = ""
+    last: Answer | None = None
+
+
+class Practice:
+    """A copy of a lab with one key of its own, and the calls that the buttons make on it."""
+
+    def __init__(self, lab: Lab, key: str = "", blob: bytes = b"") -> None:
+        self.lab = lab
+        self.kms = lab.client()
+        self.key = key or self.kms.create_key(Description="Practice")["KeyMetadata"]["KeyId"]
+        self.blob = blob or self.kms.encrypt(KeyId=self.key, Plaintext=b"practice")["CiphertextBlob"]
+
+    def fork(self) -> Practice:
+        """Return a copy that goes its own way."""
+        return Practice(self.lab.fork(), self.key, self.blob)
+
+    def press(self, action: str, window_days: int, days: int) -> Answer:
+        """Do what a button says and return the answer."""
+        kms, key = self.kms, self.key
+        match action:
+            case "disable":
+                return ask("disable_key(KeyId=key)", lambda: kms.disable_key(KeyId=key))
+            case "enable":
+                return ask("enable_key(KeyId=key)", lambda: kms.enable_key(KeyId=key))
+            case "schedule":
+                return ask(
+                    f"schedule_key_deletion(KeyId=key, PendingWindowInDays={window_days})",
+                    lambda: kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=window_days),
+                )
+            case "cancel":
+                return ask("cancel_key_deletion(KeyId=key)", lambda: kms.cancel_key_deletion(KeyId=key))
+            case "wait":
+                return ask(f"lab.clock.travel(days={days})", lambda: self.lab.clock.travel(days=days))
+        raise ValueError(f"no button {action!r}; there are {', '.join(PRESSES)}")
+
+    def look(self) -> tuple[str, str]:
+        """Return the key's state and its deletion date ("" for none), as DescribeKey tells them."""
+        try:
+            told = self.fork().kms.describe_key(KeyId=self.key)["KeyMetadata"]
+        except KMSError:
+            return DELETED, ""
+        date = told.get("DeletionDate")
+        return told["KeyState"], f"{date:%Y-%m-%d}" if date else ""
+
+    def answers(self) -> tuple[Answer, ...]:
+        """Return what each probed call would answer now; it is tried on a copy."""
+        copy = self.fork()
+        kms, key = copy.kms, self.key
+        calls: dict[str, Callable[[], Any]] = {
+            "Encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=b"x"),
+            "Decrypt": lambda: kms.decrypt(KeyId=key, CiphertextBlob=self.blob),
+            "DescribeKey": lambda: kms.describe_key(KeyId=key),
+            "CreateAlias": lambda: kms.create_alias(AliasName="alias/another-name", TargetKeyId=key),
+        }
+        return tuple(ask(name, calls[name]) for name in PROBED)
+
+
+class Atlas(NamedTuple):
+    """Everything there is to find out: where each button leads, and what each call answers, state by state."""
+
+    ways: Mapping[tuple[str, str], str]
+    answers: Mapping[str, tuple[Answer, ...]]
+
+
+class StateMachine(LabWidget[State]):
+    """Press a button: the call is made on a practice key, and the picture shows the key's new state."""
+
+    title = "One key, and the states it goes through"
+
+    def __init__(self, lab: Lab) -> None:
+        self._start = Practice(lab.fork())
+        self._practice = self._start.fork()
+        self.atlas = explore(self._start)
+        super().__init__(self._seen(State()))
+
+    def controls(self) -> Controls:
+        return Controls(
+            window_days=slider(7, MOST_DAYS, label="Waiting period to ask for", unit="days"),
+            days=slider(1, MOST_DAYS, label="Time to let pass", unit="days"),
+        )
+
+    def view(self, state: State) -> str:
+        return (
+            svg.responsive(lambda width: _picture(state, self.atlas.ways, width))
+            + self._buttons(state)
+            + _last(state)
+            + _answers(state, self.atlas.answers[state.key_state])
+        )
+
+    def summary(self, state: State) -> str:
+        answers = self.atlas.answers[state.key_state]
+        works = [one.call for one in answers if not one.code]
+        refused = [one.call for one in answers if one.code]
+        parts = [f"{state.today}: the key is {state.key_state}."]
+        if state.last is not None and state.last.code:
+            parts.insert(0, f"KMS refused: {state.last.code}.")
+        if state.deletion:
+            parts.append(f"It will be deleted on {state.deletion}.")
+        parts += [f"Works: {', '.join(works)}."] if works else []
+        parts += [f"Refused: {', '.join(refused)}."] if refused else []
+        return " ".join(parts)
+
+    def table(self, state: State) -> svg.Table:
+        states = list(self.atlas.answers)
+        rows = [[call, *(_cell(self.atlas.answers[name][at]) for name in states)] for at, call in enumerate(PROBED)]
+        return svg.Table("What each call answers in each state", ["Call", *states], rows)
+
+    def react(self, state: State, action: str, value: str) -> State:
+        if action == "again":
+            self._practice = self._start.fork()
+            return self._seen(replace(state, last=None))
+        if action not in PRESSES:
+            return super().react(state, action, value)
+        answer = self._practice.press(action, state.window_days, state.days)
+        return self._seen(replace(state, last=answer))
+
+    def _seen(self, state: State) -> State:
+        key_state, deletion = self._practice.look()
+        return replace(state, key_state=key_state, deletion=deletion, today=f"{self._practice.lab.clock.now:%Y-%m-%d}")
+
+    def _buttons(self, state: State) -> str:
+        pressed = [
+            svg.button(press.words, action, primary=(state.key_state, action) in self.atlas.ways)
+            for action, press in PRESSES.items()
+        ]
+        return svg.row(*pressed, svg.button("Start again", "again"))
+
+
+def ask(call: str, make: Callable[[], Any]) -> Answer:
+    """Make a call and return how it was answered."""
+    try:
+        make()
+    except KMSError as error:
+        return Answer(call, error.code, error.message)
+    return Answer(call)
+
+
+def explore(start: Practice) -> Atlas:
+    """Try every button in every state that can be reached, each on a copy of its own."""
+    ways: dict[tuple[str, str], str] = {}
+    answers = {start.look()[0]: start.answers()}
+    waiting = [start]
+    while waiting:
+        here = waiting.pop(0)
+        name = here.look()[0]
+        for action in PRESSES:
+            there = here.fork()
+            there.press(action, MOST_DAYS, MOST_DAYS)
+            new = there.look()[0]
+            if new == name:
+                continue
+            ways[name, action] = new
+            if new not in answers:
+                answers[new] = there.answers()
+                waiting.append(there)
+    return Atlas(ways, answers)
+
+
+# --- the picture: places for states and arrows, nothing else ------------------------------------------------
+
+
+class Arrow(NamedTuple):
+    """Where an arrow runs, and where its label stands."""
+
+    points: tuple[tuple[float, float], ...]
+    label: tuple[float, float]
+    anchor: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Places for one width: boxes (x, y, width, height) by state, arrows by the states they join."""
+
+    height: float
+    two_lines: bool
+    boxes: Mapping[str, tuple[float, float, float, float]]
+    arrows: Mapping[tuple[str, str], Arrow]
+
+
+ON, OFF, DOOMED = "Enabled", "Disabled", "PendingDeletion"
+WIDE = Layout(
+    height=254,
+    two_lines=False,
+    boxes={
+        ON: (10, 14, 190, 62),
+        OFF: (440, 14, 190, 62),
+        DOOMED: (440, 178, 190, 62),
+        DELETED: (10, 178, 190, 62),
+    },
+    arrows={
+        (ON, OFF): Arrow(((204, 34), (436, 34)), (320, 27), "middle"),
+        (OFF, ON): Arrow(((436, 58), (204, 58)), (320, 76), "middle"),
+        (ON, DOOMED): Arrow(((150, 80), (436, 194)), (262, 152), "end"),
+        (OFF, DOOMED): Arrow(((490, 80), (490, 174)), (482, 122), "end"),
+        (DOOMED, OFF): Arrow(((560, 174), (560, 80)), (568, 132), "start"),
+        (DOOMED, DELETED): Arrow(((436, 218), (204, 218)), (320, 237), "middle"),
+    },
+)
+NARROW = Layout(
+    height=396,
+    two_lines=True,
+    boxes={ON: (56, 8, 216, 54), OFF: (56, 118, 216, 54), DOOMED: (56, 228, 216, 54), DELETED: (56, 334, 216, 54)},
+    arrows={
+        (ON, OFF): Arrow(((112, 66), (112, 114)), (118, 94), "start"),
+        (OFF, ON): Arrow(((216, 114), (216, 66)), (222, 94), "start"),
+        (ON, DOOMED): Arrow(((54, 34), (14, 34), (14, 254), (52, 254)), (20, 194), "start"),
+        (OFF, DOOMED): Arrow(((112, 176), (112, 224)), (118, 194), "start"),
+        (DOOMED, OFF): Arrow(((216, 224), (216, 176)), (222, 194), "start"),
+        (DOOMED, DELETED): Arrow(((164, 286), (164, 330)), (172, 312), "start"),
+    },
+)
+HUES = {ON: "green", OFF: "slate", DOOMED: "orange", DELETED: "red"}
+SYMBOLS = {ON: "key", OFF: "lock", DOOMED: "clock", DELETED: "bin"}
+
+
+def _picture(state: State, ways: Mapping[tuple[str, str], str], width: float) -> str:
+    layout = WIDE if width > 400 else NARROW
+    arrows = [_way(layout, name, action, to, name == state.key_state) for (name, action), to in ways.items()]
+    boxes = [_box(layout, name, state) for name in layout.boxes]
+    found = "; ".join(f"{PRESSES[action].name} leads from {name} to {to}" for (name, action), to in ways.items())
+    width = width if layout is NARROW else 700
+    return svg.drawing(
+        width, layout.height, *arrows, *boxes, title=f"The key is {state.key_state}", desc=f"Four states. {found}."
+    )
+
+
+def _box(layout: Layout, name: str, state: State) -> str:
+    here = name == state.key_state
+    until = f"until {state.deletion}" if state.deletion else "your key is here"
+    return svg.box(
+        *layout.boxes[name],
+        name,
+        note=until if here else "",
+        hue=HUES[name] if here else "slate",
+        symbol=SYMBOLS[name],
+        strong=here,
+        dashed=not here,
+    )
+
+
+def _way(layout: Layout, name: str, action: str, to: str, here: bool) -> str:
+    """Draw the arrow of a button; those that can be taken now are blue and thick."""
+    arrow, press = layout.arrows[name, to], PRESSES[action]
+    hue, width = ("blue", 2.75) if here else ("muted", 1.25)
+    *bends, last, end = arrow.points
+    line = " L".join(f"{x:g} {y:g}" for x, y in (*bends, last))
+    bent = f'<path d="M{line}" fill="none" stroke="{theme.var(hue)}" stroke-width="{width:g}"/>' if bends else ""
+    words = press.arrow if layout.two_lines else press.name
+    label = svg.text(*arrow.label, words, size=13, anchor=arrow.anchor, weight=600 if here else 400, hue=hue)
+    return bent + svg.arrow(last, end, hue=hue, width=width) + label
+
+
+def _last(state: State) -> str:
+    """The last call as the learner would write it, and how it was answered."""
+    if state.last is None:
+        return svg.paragraph("Press a button. The call is made on a practice key in a copy of your lab.", note=True)
+    last = state.last
+    badge = svg.badge("warn", last.code) if last.code else svg.badge("good", "done")
+    call = last.call if last.call.startswith("lab.") else f"kms.{last.call}"
+    said = svg.paragraph(f"AWS says: {last.message}", note=True) if last.message else ""
+    return svg.row(f"<code>{escape(call)}</code>", badge) + said
+
+
+def _answers(state: State, answers: tuple[Answer, ...]) -> str:
+    cards = [
+        svg.card(one.call, svg.badge("bad", one.code) if one.code else svg.badge("good", "works"), hue="slate")
+        for one in answers
+    ]
+    lead = f"What a key that is {state.key_state} answers:"
+    return f'<p style="font-weight:600;margin:14px 0 6px">{escape(lead)}</p>' + svg.grid(*cards)
+
+
+def _cell(answer: Answer) -> tuple[str, str]:
+    return ("bad", answer.code) if answer.code else ("good", "works")

@@ -1,0 +1,85 @@
+"""attempt(): a refusal becomes a card, everything else stays what it is."""
+
+import json
+
+import pytest
+
+from kms_lab.core.errors import KMSError, ParameterError
+from kms_lab.lab import Lab
+from kms_lab.teach.attempt import WHAT_TO_TRY, attempt, refusal_card
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab(seed=3)
+
+
+class TestAttempt:
+    def test_refusal_is_shown_and_swallowed(self, lab, capsys):
+        """A refused call shows operation, code, AWS's message and what to try; the code after the block runs."""
+        kms = lab.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.disable_key(KeyId=key)
+
+        with attempt() as tried:
+            kms.encrypt(KeyId=key, Plaintext=b"x")
+
+        shown = capsys.readouterr().out
+        assert tried.refused
+        assert tried.code == "DisabledException"
+        assert isinstance(tried.error, KMSError)
+        assert "Refused: Encrypt" in shown
+        assert f"{key} is disabled." in shown
+        assert "enable_key" in shown
+
+    def test_denial_says_why(self, lab, capsys):
+        """A denied call's card carries the verdict's own sentence."""
+        key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+        app = lab.client(principal=lab.iam.create_role("App"))
+
+        with attempt() as tried:
+            app.encrypt(KeyId=key, Plaintext=b"x")
+
+        sentence = tried.error.evidence["verdict"].sentence
+        assert sentence
+        assert f"Why: {sentence}" in capsys.readouterr().out
+
+    def test_success(self, lab, capsys):
+        """Without a refusal nothing is shown."""
+        with attempt() as tried:
+            lab.client().list_keys()
+
+        assert (tried.refused, tried.code, tried.error) == (False, "", None)
+        assert capsys.readouterr().out == ""
+
+    @pytest.mark.parametrize("error", [NameError("kmz"), ValueError("x"), KeyboardInterrupt()])
+    def test_other_exceptions_pass(self, error):
+        """A mistake in Python passes through."""
+        with pytest.raises(type(error)), attempt():
+            raise error
+
+    def test_parameter_mistake_passes(self, lab):
+        """A call that boto3 would not send is a mistake in Python too."""
+        with pytest.raises(ParameterError), attempt():
+            lab.client().encrypt(KeyID="x")
+
+    def test_text_is_escaped(self, lab):
+        """A message that holds markup is shown, not obeyed."""
+        with attempt() as tried:
+            lab.client().describe_key(KeyId="alias/<script>alert(1)</script>")
+
+        assert "<script>" not in refusal_card(tried.error).html()
+
+    def test_advice_names_real_errors(self):
+        """Every code with advice is an error that the lab can give."""
+        from kms_lab.core import errors
+
+        assert [code for code in WHAT_TO_TRY if not hasattr(errors, code)] == []
+
+    def test_card_in_a_notebook(self, lab):
+        """The refusal's data is JSON-safe HTML and text, as a notebook stores it."""
+        with attempt() as tried:
+            lab.client().describe_key(KeyId="alias/none")
+
+        bundle = refusal_card(tried.error)._repr_mimebundle_()
+        assert json.loads(json.dumps(bundle)).keys() == {"text/html", "text/plain"}
