@@ -22,6 +22,8 @@ from pathlib import Path
 
 import click
 
+from kms_lab.lab import Lab, write_atomically
+
 MANIFEST = ".kms-lab.json"
 DEFAULT_FOLDER = Path("kms-lab-course")
 REINSTALL = "pip install --upgrade --force-reinstall kms-lab"
@@ -126,17 +128,10 @@ def _read_manifest(folder: Path) -> dict[str, str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: a temporary file in the same folder, then one rename."""
+    """Write a notebook whole, readable by everybody."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kms-lab-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, content)
+    path.chmod(0o644)
 
 
 def _sha256(content: bytes) -> str:
@@ -334,8 +329,6 @@ def _check_packages() -> str:
 
 
 def _check_simulator() -> str:
-    from kms_lab.lab import Lab
-
     start = time.perf_counter()
     kms = Lab().client()
     key = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -6,7 +6,6 @@ and asks the views.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +55,8 @@ class Lab:
     >>> kms.decrypt(CiphertextBlob=blob)["Plaintext"]
     b'hello'
     """
+
+    _last_call: Call | None
 
     def __init__(self, seed: int | None = None, start: datetime = START) -> None:
         self._take(World(to_us(start), seed))
@@ -150,10 +151,11 @@ class Lab:
         return bill.bill(self.world, account)
 
     def timeline(self, key: str, region: str = REGION) -> "Timeline":
-        """Return the history of one key: its materials, states and dates."""
+        """Return the history of one key: its materials, states and dates. A deleted key is found by its ARN or id."""
         from kms_lab.views import timeline
 
-        return timeline.timeline(self.world, self.key(key, region=region))
+        deleted = next((gone for gone in self.world.gone.values() if key in (gone.arn, gone.id)), None)
+        return timeline.timeline(self.world, deleted or self.key(key, region=region))
 
     def fork(self) -> "Lab":
         """Return a copy that goes its own way; this lab does not notice."""
@@ -187,7 +189,7 @@ class Lab:
         self.world = world
         self.clock = LabClock(world)
         self.iam = Iam(world)
-        self._last_call: Call | None = None
+        self._last_call = None
 
     def _listen(self, call: Call) -> None:
         self._last_call = call
@@ -290,12 +292,15 @@ class Iam:
         return self._world.identities[arn]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole: whoever reads it sees the old text or the new one, never half of it."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole: whoever reads it sees the old content or the new one, never half of it."""
+    import tempfile  # here, because it costs every other use of the lab several milliseconds
+
+    data = content.encode() if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

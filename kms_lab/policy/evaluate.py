@@ -19,9 +19,9 @@ accounts to use a KMS key"; IAM User Guide, "Policy evaluation logic".
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from kms_lab.core.names import Principal
-from kms_lab.policy import explain
 from kms_lab.policy.compiled import (
     CompiledPolicy,
     CompiledStatement,
@@ -31,15 +31,15 @@ from kms_lab.policy.compiled import (
     caller_names,
     compile_policy,
 )
-from kms_lab.policy.explain import DecidedBy, Trace
+
+if TYPE_CHECKING:
+    from kms_lab.policy.explain import DecidedBy, Trace
 
 __all__ = [
     "CROSS_ACCOUNT_ACTIONS",
     "CompiledPolicy",
-    "DecidedBy",
     "Layers",
     "Request",
-    "Trace",
     "Verdict",
     "compile_policy",
     "decide",
@@ -92,8 +92,10 @@ class Verdict:
         return "ALLOW" if self.allowed else "DENY"
 
     @property
-    def decided_by(self) -> DecidedBy:
+    def decided_by(self) -> "DecidedBy":
         """The layer, policy and statement that settled it; no statement where silence did."""
+        from kms_lab.policy import explain
+
         if self._statement is None:
             return explain.silence(self.reason, self.trace)
         return explain.decided_by(self._statement, self._policy)
@@ -102,6 +104,8 @@ class Verdict:
     def sentence(self) -> str:
         """One sentence for people: the answer, the statement behind it, and what nearly matched."""
         if self._sentence is None:
+            from kms_lab.policy import explain
+
             self._sentence = explain.sentence(self.reason, self.decided_by, self.trace)
         return self._sentence
 
@@ -111,9 +115,11 @@ class Verdict:
         return self.trace.missing_context
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> "Trace":
         """Every layer, every statement, each clause: matched or not, and why."""
         if self._trace is None:
+            from kms_lab.policy import explain
+
             self._trace = explain.replay(self.request, self.layers)
         return self._trace
 

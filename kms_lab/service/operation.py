@@ -112,6 +112,7 @@ class Call:
         context: the encryption context that the log shows, where it is not the request's own.
         material: id of the key material used, for the log.
         more: what only this entry of the log has.
+        aftermath: service events that the call causes, as arguments of ``Log.append``; they follow its own entry.
     """
 
     key: Key = None  # type: ignore[assignment]  # the resolve gate sets it before any handler of a key operation runs
@@ -123,6 +124,7 @@ class Call:
     context: Mapping[str, str] | None = None
     material: str | None = None
     more: dict[str, Any] | None = None
+    aftermath: tuple[dict[str, Any], ...] = ()
 
     def __init__(
         self,

@@ -50,6 +50,8 @@ def handle(call: Call) -> Response:
             call.params.get("EncryptionContext") if call.context is None else call.context,
             call.more,
         )
+        for event in call.aftermath:
+            world.log.append(world.clock.now_us, **event)
         if error is not None:
             _complete(error, call, index)
     response["ResponseMetadata"] = {

@@ -157,7 +157,7 @@ def list_keys(
 def enable_key(call: Call, *, KeyId: str) -> None:
     """Make a disabled key usable again. A rotation that came due meanwhile happens now."""
     call.key.state = ENABLED
-    resume_schedule(call.world, call.key)
+    resume_schedule(call)
 
 
 @operation(

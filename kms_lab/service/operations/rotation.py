@@ -6,6 +6,8 @@ Automatic rotations are dated entries on the clock, so each happens at its own i
 Source: AWS KMS Developer Guide, "Rotate AWS KMS keys"; AWS KMS API Reference, the operations named.
 """
 
+from typing import Any
+
 from kms_lab.core import material
 from kms_lab.core.clock import DAY_US, Due, to_datetime
 from kms_lab.core.errors import (
@@ -161,7 +163,7 @@ def rotate_key_on_demand(call: Call, *, KeyId: str) -> Response:
     if sum(one.how == ON_DEMAND for one in key.materials) >= ON_DEMAND_ROTATIONS:
         # unverified: wording
         raise LimitExceededException(f"{key.arn} has had its {ON_DEMAND_ROTATIONS} on-demand rotations.")
-    _rotate(call.world, key, ON_DEMAND)
+    call.aftermath = (_rotate(call.world, key, ON_DEMAND),)
     return {"KeyId": key.arn}
 
 
@@ -170,32 +172,34 @@ def automatic(world: World, due: Due) -> bool:
     key = key_by_arn(world, due.subject)
     if key is None or key.next_rotation_us != due.when_us or key.state != ENABLED:
         return False
-    _rotate_and_reschedule(world, key)
+    world.log.append(world.clock.now_us, **_rotate_and_reschedule(world, key))
     return True
 
 
-def resume_schedule(world: World, key: Key) -> None:
+def resume_schedule(call: Call) -> None:
     """Catch up after a key is enabled again: a rotation that came due meanwhile happens at once."""
-    if key.next_rotation_us is not None and key.next_rotation_us <= world.clock.now_us:
-        _rotate_and_reschedule(world, key)
+    key = call.key
+    if key.next_rotation_us is not None and key.next_rotation_us <= call.world.clock.now_us:
+        call.aftermath = (_rotate_and_reschedule(call.world, key),)
 
 
-def _rotate_and_reschedule(world: World, key: Key) -> None:
+def _rotate_and_reschedule(world: World, key: Key) -> dict[str, Any]:
     assert key.rotation_period_days is not None
-    _rotate(world, key, AUTOMATIC)
+    event = _rotate(world, key, AUTOMATIC)
     key.next_rotation_us = world.clock.now_us + key.rotation_period_days * DAY_US
     world.clock.schedule(key.next_rotation_us, "rotate", key.arn)
+    return event
 
 
-def _rotate(world: World, key: Key, how: str) -> None:
+def _rotate(world: World, key: Key, how: str) -> dict[str, Any]:
+    """Give a key new material, and return the event that tells of it, as arguments of ``Log.append``."""
     before = key.current.id
     take = world.entropy.take
     key.materials.append(KeyMaterial(take(32).hex(), world.clock.now_us, how, material.generate(key.spec, take)))
-    world.log.append(
-        world.clock.now_us,
-        "RotateKey",
-        key.region,
-        key=key.arn,
-        material=key.current.id,
-        more={"account": key.account, "rotation_type": how, "previous": before},
-    )
+    return {
+        "operation": "RotateKey",
+        "region": key.region,
+        "key": key.arn,
+        "material": key.current.id,
+        "more": {"account": key.account, "rotation_type": how, "previous": before},
+    }

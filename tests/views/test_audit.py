@@ -1,0 +1,398 @@
+"""CloudTrail's records and the DataFrame of them: AWS's shape, every call once, and never a secret."""
+
+import base64
+import json
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kms_lab import KMSError, Lab
+from kms_lab.service.operation import OPERATIONS
+from kms_lab.views import audit
+
+ACCOUNT = "111122223333"
+OTHER = "444455556666"
+SHAPES = json.loads((Path(__file__).parents[1] / "data" / "cloudtrail-shapes.json").read_text("utf-8"))["events"]
+
+
+def last(lab):
+    return audit.record(lab.world, -1)
+
+
+class TestShape:
+    def test_every_record_has_the_shape_of_aws_sample_entries(self, eventful):
+        """
+        Each record has exactly the members that AWS's sample entry of its event has.
+        """
+        for record in audit.records(eventful.lab.world):
+            shape = SHAPES[record["eventName"]]
+            failed = "errorCode" in record
+
+            assert record["eventType"] == shape["eventType"]
+            assert record["readOnly"] is shape["readOnly"]
+            assert set(record["requestParameters"] or ()) <= set(shape["requestParameters"])
+            assert set(record.get("additionalEventData", ())) <= set(shape["additionalEventData"])
+            assert set(record.get("serviceEventDetails", ())) == set(shape["serviceEventDetails"])
+            if failed:
+                assert record["responseElements"] is None
+            else:
+                elements = record["responseElements"]
+                assert (elements and sorted(elements)) == shape["responseElements"]
+                assert len(record["resources"]) == shape["resources"]
+
+    def test_every_operation_was_looked_at(self, eventful):
+        """
+        The world of these tests has an entry of every operation that the lab has.
+        """
+        seen = {record["eventName"] for record in audit.records(eventful.lab.world)}
+
+        assert set(OPERATIONS) <= seen
+        assert {"RotateKey", "DeleteKey"} <= seen
+
+    def test_members_that_every_record_has(self, eventful):
+        """
+        Each record says when, where, who, what, and that it is a management event of KMS.
+        """
+        for record in audit.records(eventful.lab.world):
+            assert record["eventVersion"] == "1.11"
+            assert record["eventSource"] == "kms.amazonaws.com"
+            assert record["eventTime"].endswith("Z")
+            assert record["managementEvent"] is True
+            assert record["eventCategory"] == "Management"
+            assert ("requestID" in record) is (record["eventType"] == "AwsApiCall")
+            assert all(set(resource) == {"accountId", "type", "ARN"} for resource in record["resources"])
+
+    def test_event_ids_are_unique(self, eventful):
+        """
+        No two records share an event id, not even the two of one cross-account call.
+        """
+        ids = [record["eventID"] for record in audit.records(eventful.lab.world)]
+
+        assert len(set(ids)) == len(ids)
+
+    def test_encryption_context_is_shown_as_the_caller_wrote_it(self, lab):
+        """
+        The encryption context is in the record, in clear, and its keys keep their capitals.
+        """
+        kms = lab.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+
+        kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"Tenant": "Ann", "b": "2"})
+
+        assert last(lab)["requestParameters"] == {
+            "keyId": key,
+            "encryptionAlgorithm": "SYMMETRIC_DEFAULT",
+            "encryptionContext": {"Tenant": "Ann", "b": "2"},
+        }
+
+    def test_re_encrypt_names_source_then_destination(self, eventful):
+        """
+        ReEncrypt is one event with two resources, source first, and the material of each.
+        """
+        record = next(r for r in audit.records(eventful.lab.world) if r["eventName"] == "ReEncrypt")
+
+        assert [one["ARN"].rpartition("/")[2] for one in record["resources"]] == [eventful.key, eventful.other]
+        assert set(record["additionalEventData"]) == {"sourceKeyMaterialId", "destinationKeyMaterialId"}
+        assert record["requestParameters"]["destinationEncryptionContext"] == {"Level": "3A"}
+
+    def test_create_key_shows_the_new_key(self, lab):
+        """
+        CreateKey's record shows the metadata of the key that came to be.
+        """
+        metadata = lab.client().create_key(Description="orders")["KeyMetadata"]
+
+        shown = last(lab)["responseElements"]["keyMetadata"]
+
+        assert (shown["keyId"], shown["arn"]) == (metadata["KeyId"], metadata["Arn"])
+        assert shown["description"] == "orders"
+        assert shown["creationDate"] == "Apr 1, 2026, 12:00:00 AM"
+
+    def test_schedule_key_deletion_shows_the_date(self, lab):
+        """
+        ScheduleKeyDeletion's record shows the day on which the key will be gone.
+        """
+        kms = lab.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+
+        kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=10)
+
+        assert last(lab)["responseElements"] == {
+            "keyId": lab.key(key).arn,
+            "keyState": "PendingDeletion",
+            "deletionDate": "Apr 11, 2026, 12:00:00 AM",
+            "pendingWindowInDays": 10,
+        }
+
+    def test_rotation_is_an_event_of_the_service(self, lab):
+        """
+        An automatic rotation is recorded as AWS's own doing, with the materials before and after.
+        """
+        kms = lab.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.enable_key_rotation(KeyId=key)
+        lab.clock.travel(days=365)
+
+        record = last(lab)
+
+        assert record["userIdentity"] == {"accountId": ACCOUNT, "invokedBy": "AWS Internal"}
+        old, new = lab.key(key).materials
+        assert record["serviceEventDetails"] == {
+            "rotationType": "AUTOMATIC",
+            "keyOrigin": "AWS_KMS",
+            "previousKeyMaterialId": old.id,
+            "currentKeyMaterialId": new.id,
+            "keyId": key,
+        }
+
+
+class TestWho:
+    def test_user(self, lab):
+        """
+        A user is an IAMUser with a name and no session.
+        """
+        lab.client().list_keys()
+
+        identity = last(lab)["userIdentity"]
+
+        assert (identity["type"], identity["userName"]) == ("IAMUser", "Admin")
+        assert "sessionContext" not in identity
+
+    def test_role(self, lab, refused):
+        """
+        A role is an AssumedRole whose session names the role as its issuer.
+        """
+        role = lab.iam.create_role("App")
+        refused(lab.client(role).list_keys)
+
+        identity = last(lab)["userIdentity"]
+
+        assert identity["type"] == "AssumedRole"
+        assert identity["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/App/lab"
+        issuer = identity["sessionContext"]["sessionIssuer"]
+        assert (issuer["arn"], issuer["userName"]) == (role, "App")
+        assert identity["principalId"] == f"{issuer['principalId']}:lab"
+
+    def test_root(self, lab):
+        """
+        The root user is Root, and its principal id is the account.
+        """
+        lab.client(f"arn:aws:iam::{ACCOUNT}:root").list_keys()
+
+        identity = last(lab)["userIdentity"]
+
+        assert (identity["type"], identity["principalId"]) == ("Root", ACCOUNT)
+
+
+class TestRefusals:
+    def test_access_denied_goes_by_cloudtrails_name(self, eventful):
+        """
+        A denied call is recorded with CloudTrail's code AccessDenied and AWS's sentence.
+        """
+        record = next(r for r in audit.records(eventful.lab.world) if r.get("errorCode") == "AccessDenied")
+
+        assert "is not authorized to perform: kms:Decrypt" in record["errorMessage"]
+
+    def test_other_errors_keep_their_name(self, lab, refused):
+        """
+        Any other refusal is recorded under its own name.
+        """
+        error = refused(lab.client().describe_key, KeyId="alias/nowhere")
+
+        record = last(lab)
+
+        assert (record["errorCode"], record["errorMessage"]) == ("NotFoundException", error.message)
+        assert record["requestID"] == error.response["ResponseMetadata"]["RequestId"]
+
+    def test_a_successful_record_has_no_error(self, lab):
+        """
+        A call that succeeded has neither errorCode nor errorMessage.
+        """
+        lab.client().list_keys()
+
+        assert not {"errorCode", "errorMessage"} & set(last(lab))
+
+
+class TestAcrossAccounts:
+    def test_logged_in_both_accounts(self, eventful):
+        """
+        A call on another account's key is in both trails, under one shared event id; the owner sees no name.
+        """
+        world = eventful.lab.world
+        (theirs,) = (r for r in audit.records(world, OTHER) if "errorCode" not in r)
+        (ours,) = (r for r in audit.records(world, ACCOUNT) if r.get("sharedEventID"))
+
+        assert theirs["sharedEventID"] == ours["sharedEventID"]
+        assert theirs["eventID"] != ours["eventID"]
+        assert theirs["recipientAccountId"] == OTHER
+        assert theirs["userIdentity"]["type"] == "AssumedRole"
+        assert set(ours["userIdentity"]) == {"type", "principalId", "accountId"}
+
+    def test_a_denied_call_stays_with_the_caller(self, eventful):
+        """
+        A denied cross-account call is in the caller's trail only.
+        """
+        world = eventful.lab.world
+        denied = [r for r in audit.records(world) if r.get("errorCode") == "AccessDenied"]
+
+        assert [r["recipientAccountId"] for r in denied] == [ACCOUNT, OTHER]
+        assert all("sharedEventID" not in r for r in denied)
+
+
+_CALLS = {
+    "encrypt": lambda kms, key, n: kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"n": str(n)}),
+    "decrypt garbage": lambda kms, key, n: kms.decrypt(CiphertextBlob=bytes([n])),
+    "missing key": lambda kms, key, n: kms.describe_key(KeyId=f"alias/{n}"),
+    "data key": lambda kms, key, n: kms.generate_data_key(KeyId=key, KeySpec="AES_256"),
+    "two sizes": lambda kms, key, n: kms.generate_data_key(KeyId=key, KeySpec="AES_256", NumberOfBytes=n + 1),
+    "alias": lambda kms, key, n: kms.create_alias(AliasName=f"alias/{n}", TargetKeyId=key),
+    "bad name": lambda kms, key, n: kms.create_alias(AliasName="nothing", TargetKeyId=key),
+    "disable": lambda kms, key, n: kms.disable_key(KeyId=key),
+    "list": lambda kms, key, n: kms.list_keys(),
+    "dry run": lambda kms, key, n: kms.encrypt(KeyId=key, Plaintext=b"x", DryRun=True),
+}
+
+
+class TestLaws:
+    @given(calls=st.lists(st.tuples(st.sampled_from(sorted(_CALLS)), st.booleans(), st.integers(0, 9)), max_size=12))
+    def test_one_entry_for_each_call(self, calls):
+        """
+        Every call leaves exactly one entry, refused calls too, and the trail shows each of them.
+        """
+        lab = Lab(seed=1)
+        admin, stranger = lab.client(), lab.client(lab.iam.create_role("Stranger"))
+        key = admin.create_key()["KeyMetadata"]["KeyId"]
+        refusals = 0
+
+        for name, trusted, number in calls:
+            before = len(lab.world.log)
+            try:
+                _CALLS[name](admin if trusted else stranger, key, number)
+            except KMSError:
+                refusals += 1
+            assert len(lab.world.log) == before + 1
+
+        records = list(audit.records(lab.world))
+        assert len(records) == len(calls) + 1
+        assert sum("errorCode" in record for record in records) == refusals
+
+    @given(marker=st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=20, max_size=40))
+    def test_no_secret_is_ever_logged(self, marker, refused):
+        """
+        No plaintext, data key, key material, random bytes or ciphertext is in any record or entry, in any spelling.
+        """
+        lab = Lab()
+        kms = lab.client()
+        plaintext = marker.encode()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        blob = kms.encrypt(KeyId=key, Plaintext=plaintext)["CiphertextBlob"]
+        kms.decrypt(CiphertextBlob=blob)
+        kms.re_encrypt(CiphertextBlob=blob, DestinationKeyId=key)
+        data_key = kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+        random = kms.generate_random(NumberOfBytes=24)["Plaintext"]
+        refused(kms.decrypt, CiphertextBlob=blob, EncryptionContext={"wrong": "context"})
+        refused(kms.encrypt, KeyId=key, Plaintext=plaintext * 250)
+        refused(kms.encrypt, KeyId="alias/nowhere", Plaintext=plaintext)
+        refused(lab.client(lab.iam.create_role("App")).encrypt, KeyId=key, Plaintext=plaintext)
+
+        told = json.dumps(list(audit.records(lab.world))) + lab.trail().to_csv()
+        kept = repr([lab.world.log.entry(index) for index in range(len(lab.world.log))]) + repr(
+            lab.world.log.happenings
+        )
+
+        secrets = (plaintext, blob, data_key["Plaintext"], data_key["CiphertextBlob"], random)
+        for secret in (*secrets, lab.key(key).current.secret):
+            for spelling in (repr(secret)[2:-1], secret.hex(), base64.b64encode(secret).decode().rstrip("=")):
+                assert spelling not in told
+                assert spelling not in kept
+
+
+class TestFrame:
+    def test_says_what_the_records_say(self, eventful):
+        """
+        The frame has one row for each event, and every row agrees with its record.
+        """
+        world = eventful.lab.world
+        table = audit.frame(world)
+
+        assert len(table) == len(world.log)
+        for index, row in enumerate(table.to_dict("records")):
+            record = audit.record(world, index)
+            key = record["resources"] and next(r["ARN"] for r in reversed(record["resources"]) if ":key/" in r["ARN"])
+            context = (record["requestParameters"] or {}).get("encryptionContext")
+            shown = {name: None if pd.isna(value) else value for name, value in row.items()}
+            assert shown["eventTime"] == pd.Timestamp(record["eventTime"])
+            assert shown["principal"] == record["userIdentity"].get("arn")
+            assert (shown["encryptionContext"] and json.loads(shown["encryptionContext"])) == context
+            for name in ("eventName", "awsRegion", "readOnly", "eventType"):
+                assert shown[name] == record[name]
+            for name in ("errorCode", "errorMessage"):
+                assert shown[name] == record.get(name)
+            if record["resources"]:
+                assert shown["keyArn"] == key
+                assert shown["keyId"] == key.rpartition("/")[2]
+
+    def test_time_is_aware_utc(self, eventful):
+        """
+        Event times know that they are UTC.
+        """
+        assert str(eventful.lab.trail()["eventTime"].dt.tz) == "UTC"
+
+    @pytest.mark.parametrize("account", [ACCOUNT, OTHER, "999999999999"])
+    def test_of_one_account(self, eventful, account):
+        """
+        An account's frame has the events of its records, in their order.
+        """
+        world = eventful.lab.world
+
+        rows = audit.frame(world, account)
+
+        assert [r["eventName"] for r in audit.records(world, account)] == rows["eventName"].tolist()
+
+    def test_the_log_goes_on_while_a_frame_is_held(self, lab):
+        """
+        A frame is a snapshot: the log grows on and the frame stays as it was.
+        """
+        kms = lab.client()
+        kms.list_keys()
+
+        trail = lab.trail()
+        kms.list_keys()
+
+        assert (len(trail), len(lab.trail())) == (1, 2)
+
+    def test_an_empty_world(self):
+        """
+        Where nothing happened the frame has all its columns and no row.
+        """
+        trail = Lab().trail()
+
+        assert len(trail) == 0
+        assert {"eventTime", "eventName", "errorCode", "principal", "keyId"} <= set(trail.columns)
+
+    def test_grouping(self, eventful):
+        """
+        Counting by event and error gives what counting the records gives.
+        """
+        world = eventful.lab.world
+        wanted = Counter(audit.record(world, index)["eventName"] for index in range(len(world.log)))
+
+        counts = audit.frame(world).groupby("eventName", observed=True).size()
+
+        assert counts.to_dict() == wanted
+
+    def test_equal_contexts_are_one_category(self, lab):
+        """
+        A context that many calls carry is one category, so that grouping by it is cheap and right.
+        """
+        kms = lab.client()
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        for number in range(6):
+            kms.encrypt(KeyId=key, Plaintext=b"x", EncryptionContext={"tenant": str(number % 2)})
+
+        sizes = lab.trail().groupby("encryptionContext", observed=True).size()
+
+        assert sizes.to_dict() == {'{"tenant":"0"}': 3, '{"tenant":"1"}': 3}
