@@ -64,14 +64,21 @@ def chart(draw: Callable[[Axes], None], *, title: str, alt: str, table: Table) -
         figure = _figure()
         for old in list(figure.axes):  # not figure.clear(), which first resets what is thrown away
             figure.delaxes(old)
-        axes = figure.add_axes((0.125, 0.17, 0.85, 0.79))
+        axes = figure.add_axes((0.125, 0.17, 0.85, 0.71))
         draw(axes)
         if not (axes.get_xlabel() and axes.get_ylabel()):
             raise ValueError("label both axes, with units: a number without a unit says nothing")
+        _lay_flat(axes)
         out = StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     picture = _themed(out.getvalue(), escape(f"{title} {alt}"))
     return f'<figure class="kl-chart"><figcaption>{escape(title)}</figcaption>{picture}</figure>{table.twin()}'
+
+
+def _lay_flat(axes: Axes) -> None:
+    """Write the vertical axis's label level, above the axis: nobody turns the head, and no tick collides."""
+    axes.yaxis.set_label_coords(-0.125, 1.04)
+    axes.yaxis.label.set(rotation=0, ha="left", va="bottom")
 
 
 @cache

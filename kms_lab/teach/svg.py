@@ -365,8 +365,14 @@ def timeline(
     return drawing(width, bottom + 26, *parts, title=title, desc=desc)
 
 
+def _side(x: float, label: str, right: float, gap: float) -> tuple[str, float]:
+    """Where a label goes: after its mark, or before it when it would pass the right edge."""
+    fits = x + gap + len(label) * 12 * 0.62 <= right
+    return ("start", gap) if fits else ("end", -gap)
+
+
 def _now(x: float, label: str, bottom: float, width: float) -> str:
-    anchor, shift = ("end", -6) if x > width * 0.6 else ("start", 6)
+    anchor, shift = _side(x, label, width - 12, 6)
     line = f'<path d="M{_n(x)} 8 V{_n(bottom)}" stroke="{var("ink")}" stroke-width="1.5" stroke-dasharray="2 3"/>'
     return line + text(x + shift, 18, label, size=12, anchor=anchor, weight=600)
 
@@ -402,13 +408,20 @@ def _lane(lane: Lane, place: Callable[[float], float], y: float, high: float) ->
         )
         if len(span.label) * 12 * 0.58 + 12 < wide:
             parts.append(text(x + 7, y + 38, span.label, size=12, weight=600, hue=span.hue))
+    taken = [-1.0, -1.0]  # how far to the right each of two rows of labels is written
     for mark in lane.marks:
         x = place(mark.at)
         parts.append(
             f'<path d="M{_n(x)} {_n(y + 27)} l6 7 l-6 7 l-6 -7 Z" fill="{var(mark.hue)}" stroke="{var("paper")}"/>'
         )
-        anchor, shift = ("end", -9) if x > place(high) * 0.75 else ("start", 9)
-        parts.append(text(x + shift, y + 38, mark.label, size=12, anchor=anchor, weight=600, hue=mark.hue, halo=True))
+        anchor, shift = _side(x, mark.label, place(high), 9)
+        long = len(mark.label) * 12 * 0.62
+        start = x + shift - (long if anchor == "end" else 0)
+        line = 1 if start < taken[0] else 0
+        taken[line] = max(taken[line], start + long)
+        parts.append(
+            text(x + shift, y + 38 + 14 * line, mark.label, size=12, anchor=anchor, weight=600, hue=mark.hue, halo=True)
+        )
     return "".join(parts)
 
 

@@ -200,7 +200,7 @@ class Notebook:
         self._context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         self._context.route(lambda url: not url.startswith((server.url, "data:", "blob:", "about:")), self._block)
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(SECONDS * 1000)
+        self.page.set_default_timeout(15_000)
         self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda e: self.errors.append(f"uncaught: {e}"))
         self._open()
@@ -365,7 +365,7 @@ class Notebook:
         self._context.close()
 
     def _open(self) -> None:
-        self.page.goto(f"{self.server.url}/lab/tree/{self.name}?reset", wait_until="commit")
+        self.page.goto(f"{self.server.url}/lab/tree/{self.name}?reset", wait_until="commit", timeout=SECONDS * 1000)
         self.until(
             f"() => {{ const p = window.jupyterapp && {PANEL}; if (!p?.context?.isReady) return false;"
             " const s = p.context.sessionContext, k = s.session && s.session.kernel;"

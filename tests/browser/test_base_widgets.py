@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from IPython.display import HTML
 
 from kms_lab.teach import svg, theme
-from kms_lab.teach.charts import chart
+from kms_lab.teach.charts import chart, colour
 from kms_lab.teach.widgets.base import *
 
 STEPS = ("Ask for a data key", "Encrypt the file", "Forget the plaintext key", "Store both parts")
@@ -112,7 +112,7 @@ HTML(theme.frame(svg.responsive(line), title="Rotation keeps old key material"))
 CHART = """
 def draw(axes):
     axes.bar([2026, 2027, 2028, 2029], [1, 2, 3, 3], width=0.6, label="one key")
-    axes.plot([2026, 2027, 2028, 2029], [0.3, 0.6, 1.2, 2.4], marker="o", label="its calls")
+    axes.plot([2026, 2027, 2028, 2029], [0.3, 0.6, 1.2, 2.4], marker="o", color=colour("orange"), label="its calls")
     axes.set(xlabel="Year", ylabel="Cost (US dollars a month)", xticks=[2026, 2027, 2028, 2029])
     axes.legend()
 
@@ -294,10 +294,10 @@ class TestAccess:
         reader.output(LIVE).get_by_text("Calls and keys").wait_for(state="attached")
         reader.assert_clean()
 
-    def test_a_key_press_is_painted_quickly(self, notebook, shown, record_property):
+    def test_a_key_press_is_painted_quickly(self, notebook, shown):
         """From the key to the painted picture, through the kernel, the median is below 100 ms."""
         samples = notebook.painted_ms(LIVE, control(shown, "Keys"), ["ArrowRight"] * 15)
-        record_property("painted_ms", [round(s, 1) for s in samples])
+        print(f"key to picture: median {statistics.median(samples):.0f} ms, worst {max(samples):.0f} ms")
         assert statistics.median(samples) < 100
 
     def test_the_page_stayed_clean(self, notebook):

@@ -67,8 +67,8 @@ def forms() -> Any:
 
 
 @pytest.fixture
-def notebook(open_notebook: Callable[..., Notebook], forms: Any) -> Notebook:
-    page = open_notebook(forms, "forms.ipynb")
+def notebook(open_notebook: Callable[..., Notebook], forms: Any, request: pytest.FixtureRequest) -> Notebook:
+    page = open_notebook(forms, f"forms-{abs(hash(request.node.nodeid))}.ipynb")
     page.run_all()
     return page
 

@@ -39,7 +39,7 @@ def test_answered_wrong(run_notebook, notebook_path):
 
 
 def test_lost_kernel(tmp_path, notebook_path):
-    """A kernel killed in the middle of a lesson costs nothing: in a new one, resume brings keys and clock back at once."""
+    """A kernel killed in the middle of a lesson costs nothing: in a new one, resume brings keys and clock back."""
     home = new_home(tmp_path)
     cells = [cell.source for cell in read(notebook_path).cells if cell.cell_type == "code"][:1]
     made = 'kms.create_key(Description="made before the crash"); lab.clock.travel(days=3)'
@@ -47,10 +47,10 @@ def test_lost_kernel(tmp_path, notebook_path):
         execute(of_code(*cells, made, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"), home)
 
     began = time.monotonic()
-    told = 'print([k.description for k in lab.world.all_keys()][-1], "on", f"{lab.clock.now:%d %B}")'
+    told = 'print("made before the crash" in {key.description for key in lab.world.all_keys()}, lab.clock.now)'
     run = execute(of_code(*cells, "lesson.resume()", told), home)
 
-    assert "made before the crash on" in run.words()[-1][0]
+    assert run.words()[-1][0].startswith("True")
     assert "is back" in run.words()[-2][0]
     assert time.monotonic() - began < 30
 

@@ -63,6 +63,15 @@ class TestAttempt:
         with pytest.raises(ParameterError), attempt():
             lab.client().encrypt(KeyID="x")
 
+    def test_open_gap(self, lab, capsys):
+        """A parameter that still is the gap of a worked example is told as such, and the notebook goes on."""
+        with attempt() as tried:
+            lab.client().create_alias(AliasName="alias/table", TargetKeyId=...)
+
+        assert "This cell has a gap" in capsys.readouterr().out
+        assert not tried.refused
+        assert len(lab.world.log) == 0
+
     def test_text_is_escaped(self, lab):
         """A message that holds markup is shown, not obeyed."""
         with attempt() as tried:

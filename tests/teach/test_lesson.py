@@ -183,7 +183,7 @@ class TestCards:
         assert "<caption>" in html
         assert 'scope="col"' in html
         assert "97 Tiny" in html
-        assert "0 of" in html
+        assert "0\N{NO-BREAK SPACE}of" in html
         assert "□□□□□" in html
 
 

@@ -422,7 +422,8 @@ class LabWidget(ABC, Generic[S]):
         settings = self.controls().say(self._state)
         shown = f'<p class="kl-settings">{escape(settings)}</p>' if settings else ""
         summary = f'<p class="kl-summary">{escape(self.summary(self._state))}</p>'
-        return theme.frame(shown, self._picture(), summary, title=self.title, static=True)
+        picture = f'<div class="kl-view">{self._picture()}</div>'
+        return theme.frame(shown, picture, summary, title=self.title, static=True)
 
     def text(self) -> str:
         """The current picture in words: title, settings, summary, table."""

@@ -7,7 +7,7 @@ at a card leaves no entry in the learner's log. What a card cannot show, the key
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -54,8 +54,8 @@ class KeyFacts:
 
     @property
     def name(self) -> str:
-        """Its aliases, or that it has none, and enough of its id to tell it from others."""
-        return f"{', '.join(self.aliases) or 'no alias'} ({self.id[:8]}…)"
+        """Its aliases, or its description where it has none."""
+        return ", ".join(self.aliases) or f"no alias: “{dict(self.metadata).get('Description', '')}”"
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,16 @@ class KeyCards(LabWidget[State]):
         keys = keys_of(lab)
         if not keys:
             raise ValueError("this account has no key yet, so there is no card to show")
-        super().__init__(State(keys, keys[-1].arn))
+        super().__init__(State(keys, newest(keys).arn))
 
     def controls(self) -> Controls:
-        names = {f"{one.name}, {one.region}": one.arn for one in self.state.keys}
+        names = {f"{one.name} · {one.id[:8]}…": one.arn for one in self.state.keys}
         return Controls(key=choice(names, label="Key"), again=buttons({"again": "Look again"}, label="After a change"))
 
     def view(self, state: State) -> str:
         key = state.chosen
         badge = svg.badge(STATE_BADGES.get(key.state, "info"), key.state)
-        names = escape(", ".join(key.aliases) or "This key has no alias")
+        names = escape(", ".join(key.aliases) or "A key without an alias")
         head = f'<p style="font-size:17px;font-weight:650;margin:0">{names}</p>'
         return svg.row(head, badge) + _arn(key) + svg.grid(_metadata(key), _material(key))
 
@@ -118,8 +118,14 @@ class KeyCards(LabWidget[State]):
         if action != "again":
             return super().react(state, action, value)
         keys = keys_of(self.lab)
-        arn = state.key if any(one.arn == state.key for one in keys) else keys[-1].arn if keys else ""
-        return State(keys, arn) if keys else replace(state)
+        if not keys:
+            return state
+        return State(keys, state.key if any(one.arn == state.key for one in keys) else newest(keys).arn)
+
+
+def newest(keys: tuple[KeyFacts, ...]) -> KeyFacts:
+    """Return the key that was made last."""
+    return max(reversed(keys), key=lambda one: dict(one.metadata)["CreationDate"])
 
 
 def keys_of(lab: Lab, account: str = ACCOUNT) -> tuple[KeyFacts, ...]:
@@ -173,7 +179,7 @@ def _arn(key: KeyFacts) -> str:
     body = "".join(pieces)
     return (
         f'<div role="group" aria-label="The parts of its ARN" style="display:flex;flex-wrap:wrap;gap:6px 4px;'
-        f'padding:10px 14px;margin:0 0 12px;border:1px solid {theme.var("line")};border-radius:10px">{body}</div>'
+        f'padding:10px 14px;margin:10px 0 12px;border:1px solid {theme.var("line")};border-radius:10px">{body}</div>'
     )
 
 

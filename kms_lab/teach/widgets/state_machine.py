@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from kms_lab.core.errors import KMSError
 from kms_lab.lab import Lab
 from kms_lab.teach import svg, theme
-from kms_lab.teach.widgets.base import Controls, LabWidget, slider
+from kms_lab.teach.widgets.base import Controls, LabWidget, buttons, slider
 
 #: What the picture calls a key that is not there any more. It is not a KeyState of AWS: DescribeKey finds no key.
 DELETED = "deleted"
@@ -151,14 +151,14 @@ class StateMachine(LabWidget[State]):
         return Controls(
             window_days=slider(7, MOST_DAYS, label="Waiting period to ask for", unit="days"),
             days=slider(1, MOST_DAYS, label="Time to let pass", unit="days"),
+            again=buttons({"again": "Start again"}, label="Practice key"),
         )
 
     def view(self, state: State) -> str:
         return (
             svg.responsive(lambda width: _picture(state, self.atlas.ways, width))
             + self._buttons(state)
-            + _last(state)
-            + _answers(state, self.atlas.answers[state.key_state])
+            + svg.grid(_last(state), _answers(state, self.atlas.answers[state.key_state]))
         )
 
     def summary(self, state: State) -> str:
@@ -197,7 +197,7 @@ class StateMachine(LabWidget[State]):
             svg.button(press.words, action, primary=(state.key_state, action) in self.atlas.ways)
             for action, press in PRESSES.items()
         ]
-        return svg.row(*pressed, svg.button("Start again", "again"))
+        return f'<div style="margin:12px 0">{svg.row(*pressed)}</div>'
 
 
 def ask(call: str, make: Callable[[], Any]) -> Answer:
@@ -256,18 +256,18 @@ WIDE = Layout(
     height=254,
     two_lines=False,
     boxes={
-        ON: (10, 14, 190, 62),
-        OFF: (440, 14, 190, 62),
-        DOOMED: (440, 178, 190, 62),
-        DELETED: (10, 178, 190, 62),
+        ON: (10, 14, 200, 62),
+        OFF: (450, 14, 206, 62),
+        DOOMED: (450, 178, 206, 62),
+        DELETED: (10, 178, 200, 62),
     },
     arrows={
-        (ON, OFF): Arrow(((204, 34), (436, 34)), (320, 27), "middle"),
-        (OFF, ON): Arrow(((436, 58), (204, 58)), (320, 76), "middle"),
-        (ON, DOOMED): Arrow(((150, 80), (436, 194)), (262, 152), "end"),
-        (OFF, DOOMED): Arrow(((490, 80), (490, 174)), (482, 122), "end"),
-        (DOOMED, OFF): Arrow(((560, 174), (560, 80)), (568, 132), "start"),
-        (DOOMED, DELETED): Arrow(((436, 218), (204, 218)), (320, 237), "middle"),
+        (ON, OFF): Arrow(((214, 34), (446, 34)), (330, 27), "middle"),
+        (OFF, ON): Arrow(((446, 58), (214, 58)), (330, 76), "middle"),
+        (ON, DOOMED): Arrow(((150, 80), (446, 194)), (264, 152), "end"),
+        (OFF, DOOMED): Arrow(((500, 80), (500, 174)), (492, 122), "end"),
+        (DOOMED, OFF): Arrow(((562, 174), (562, 80)), (570, 132), "start"),
+        (DOOMED, DELETED): Arrow(((446, 218), (214, 218)), (330, 237), "middle"),
     },
 )
 NARROW = Layout(
@@ -277,7 +277,7 @@ NARROW = Layout(
     arrows={
         (ON, OFF): Arrow(((112, 66), (112, 114)), (118, 94), "start"),
         (OFF, ON): Arrow(((216, 114), (216, 66)), (222, 94), "start"),
-        (ON, DOOMED): Arrow(((54, 34), (14, 34), (14, 254), (52, 254)), (20, 194), "start"),
+        (ON, DOOMED): Arrow(((54, 34), (8, 34), (8, 254), (52, 254)), (15, 194), "start"),
         (OFF, DOOMED): Arrow(((112, 176), (112, 224)), (118, 194), "start"),
         (DOOMED, OFF): Arrow(((216, 224), (216, 176)), (222, 194), "start"),
         (DOOMED, DELETED): Arrow(((164, 286), (164, 330)), (172, 312), "start"),
@@ -320,28 +320,32 @@ def _way(layout: Layout, name: str, action: str, to: str, here: bool) -> str:
     line = " L".join(f"{x:g} {y:g}" for x, y in (*bends, last))
     bent = f'<path d="M{line}" fill="none" stroke="{theme.var(hue)}" stroke-width="{width:g}"/>' if bends else ""
     words = press.arrow if layout.two_lines else press.name
-    label = svg.text(*arrow.label, words, size=13, anchor=arrow.anchor, weight=600 if here else 400, hue=hue)
+    label = svg.text(
+        *arrow.label,
+        words,
+        size=12 if layout.two_lines else 13,
+        anchor=arrow.anchor,
+        weight=600 if here else 400,
+        hue=hue,
+    )
     return bent + svg.arrow(last, end, hue=hue, width=width) + label
 
 
 def _last(state: State) -> str:
     """The last call as the learner would write it, and how it was answered."""
+    today = svg.paragraph(f"Simulated date: {state.today}", note=True)
     if state.last is None:
-        return svg.paragraph("Press a button. The call is made on a practice key in a copy of your lab.", note=True)
+        return svg.card("Your last call", svg.paragraph("None yet: press a button above."), today, hue="blue")
     last = state.last
-    badge = svg.badge("warn", last.code) if last.code else svg.badge("good", "done")
     call = last.call if last.call.startswith("lab.") else f"kms.{last.call}"
+    badge = svg.badge("warn", last.code) if last.code else svg.badge("good", "done")
     said = svg.paragraph(f"AWS says: {last.message}", note=True) if last.message else ""
-    return svg.row(f"<code>{escape(call)}</code>", badge) + said
+    return svg.card("Your last call", f"<p><code>{escape(call)}</code></p><p>{badge}</p>", said, today, hue="blue")
 
 
 def _answers(state: State, answers: tuple[Answer, ...]) -> str:
-    cards = [
-        svg.card(one.call, svg.badge("bad", one.code) if one.code else svg.badge("good", "works"), hue="slate")
-        for one in answers
-    ]
-    lead = f"What a key that is {state.key_state} answers:"
-    return f'<p style="font-weight:600;margin:14px 0 6px">{escape(lead)}</p>' + svg.grid(*cards)
+    """What the key answers where it stands."""
+    return svg.card(f"What it answers: {state.key_state}", svg.facts({one.call: _cell(one) for one in answers}))
 
 
 def _cell(answer: Answer) -> tuple[str, str]:

@@ -141,7 +141,7 @@ const KINDS = { slider, stepper, select, radio, segments: radio, switch: toggle,
 
 function slider(spec, id, wire) {
   const input = range(spec, id);
-  const value = make("output", { for: id, class: "kl-value" });
+  const value = make("span", { class: "kl-value", "aria-hidden": "true" }); // spoken: aria-valuetext
   const show = (i) => showRange(input, value, spec, i);
   input.addEventListener("input", () => (show(+input.value), wire.set(spec.name, +input.value)));
   const head = make("div", { class: "kl-head" }, label(spec, id), value);
@@ -150,7 +150,7 @@ function slider(spec, id, wire) {
 
 function stepper(spec, id, wire) {
   const input = range(spec, id);
-  const value = make("output", { for: id, class: "kl-value" });
+  const value = make("span", { class: "kl-value", "aria-hidden": "true" }); // spoken: aria-valuetext
   const back = push("Back", "kl-back");
   const next = push("Next", "kl-next kl-primary");
   const last = spec.texts.length - 1;
