@@ -138,4 +138,5 @@ def frame(body: str, label: str) -> str:
 
 def _code_html(code: str) -> str:
     style = f"margin:0;padding:10px 14px;background:{theme.var('raised')};white-space:pre-wrap;overflow-wrap:anywhere"
-    return f'<div class="kl-scroll"><pre style="{style}"><code>{escape(code)}</code></pre></div>'
+    block = f'<pre style="{style}"><code style="background:none">{escape(code)}</code></pre>'
+    return f'<div class="kl-scroll">{block}</div>'

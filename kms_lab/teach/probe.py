@@ -18,7 +18,7 @@ from kms_lab.lab import ADMIN, REGION, Lab
 
 
 class Unfinished(Exception):
-    """The learner's function returns ``...`` or None: a blank, not a mistake."""
+    """The learner's function still has a ``...`` in it, or returns nothing: a blank, not a mistake."""
 
 
 class LearnerCodeError(Exception):
@@ -104,9 +104,11 @@ class Probe:
         Hand it clients of this probe (``probe.client()``), so that what it does happens on the copy.
 
         Raises:
-            Unfinished: it returned ``...`` or None.
+            Unfinished: there still is a ``...`` of the blank cell in it, or it returned ``...`` or None.
             LearnerCodeError: it raised; the text is made for the learner.
         """
+        if ... in getattr(getattr(function, "__code__", None), "co_consts", ()):
+            raise Unfinished
         try:
             value = function(*args)
         except Exception as error:

@@ -250,10 +250,8 @@ def summarise(events: Iterable[Event]) -> dict[str, LessonSummary]:
 
 def summary_card(title: str, rows: Iterable[tuple[str, int, int]]) -> Card:
     """Return a table with one bar a row; ``rows`` are (name, done, of how many)."""
-    cells = [[name, _badge(done, total), bar(done, total)] for name, done, total in rows]
-    return Card(
-        Tone.NOTE, title, table=Table("Exercises and questions answered right", ["lesson", "done", "share"], cells)
-    )
+    cells = [[name, _badge(done, total)] for name, done, total in rows]
+    return Card(Tone.NOTE, title, table=Table("Exercises and questions answered right", ["lesson", "done"], cells))
 
 
 def bar(done: int, total: int, width: int = 5) -> str:
@@ -264,7 +262,7 @@ def bar(done: int, total: int, width: int = 5) -> str:
 
 def _badge(done: int, total: int) -> tuple[str, str]:
     status = "good" if done >= total else "info" if done else "off"
-    return status, f"{done} of {total}"
+    return status, f"{done} of {total}".replace(" ", "\N{NO-BREAK SPACE}") + f" {bar(done, total)}"
 
 
 def _create(path: Path, text: str) -> None:

@@ -185,10 +185,9 @@ def _arn(key: KeyFacts) -> str:
 
 def _metadata(key: KeyFacts) -> str:
     rows = [("KeyState", key.state), *key.metadata]
+    muted = f'style="display:block;font-size:12px;color:{theme.var("muted")}"'
     body = "".join(
-        f'<dt style="color:{theme.var("ink")}"><span class="kl-mono">{escape(name)}</span><br>'
-        f'<span style="font-size:12px;color:{theme.var("muted")}">{escape(_meaning(name))}</span></dt>'
-        f"<dd>{escape(value)}</dd>"
+        f'<dt class="kl-mono">{escape(name)}</dt><dd>{escape(value)} <span {muted}>{escape(_meaning(name))}</span></dd>'
         for name, value in rows
     )
     return svg.card("What KMS shows: metadata", f'<dl class="kl-facts">{body}</dl>', hue="blue")

@@ -24,7 +24,7 @@ MOST_DAYS = 30
 
 
 class Press(NamedTuple):
-    """A button: its words, and what stands at its arrow (in two lines where there is little room)."""
+    """A button: its words, and what stands at its arrow (in several lines where there is little room)."""
 
     words: str
     arrow: tuple[str, ...]
@@ -35,10 +35,10 @@ class Press(NamedTuple):
 
 
 PRESSES = {
-    "disable": Press("Disable", ("DisableKey",)),
-    "enable": Press("Enable", ("EnableKey",)),
-    "schedule": Press("Schedule deletion", ("ScheduleKey", "Deletion")),
-    "cancel": Press("Cancel deletion", ("CancelKey", "Deletion")),
+    "disable": Press("Disable", ("Disable", "Key")),
+    "enable": Press("Enable", ("Enable", "Key")),
+    "schedule": Press("Schedule deletion", ("Schedule", "Key", "Deletion")),
+    "cancel": Press("Cancel deletion", ("Cancel", "Key", "Deletion")),
     "wait": Press("Let time pass", ("time passes",)),
 }
 #: The calls that are tried in every state.
@@ -156,7 +156,7 @@ class StateMachine(LabWidget[State]):
 
     def view(self, state: State) -> str:
         return (
-            svg.responsive(lambda width: _picture(state, self.atlas.ways, width))
+            svg.responsive(lambda width: _picture(state, self.atlas.ways, width), wide=WIDTH, narrow=NARROW_WIDTH)
             + self._buttons(state)
             + svg.grid(_last(state), _answers(state, self.atlas.answers[state.key_state]))
         )
@@ -246,41 +246,42 @@ class Layout:
     """Places for one width: boxes (x, y, width, height) by state, arrows by the states they join."""
 
     height: float
-    two_lines: bool
+    narrow: bool
     boxes: Mapping[str, tuple[float, float, float, float]]
     arrows: Mapping[tuple[str, str], Arrow]
 
 
+WIDTH, NARROW_WIDTH = 700.0, 236.0
 ON, OFF, DOOMED = "Enabled", "Disabled", "PendingDeletion"
 WIDE = Layout(
     height=254,
-    two_lines=False,
+    narrow=False,
     boxes={
         ON: (10, 14, 200, 62),
-        OFF: (450, 14, 206, 62),
-        DOOMED: (450, 178, 206, 62),
+        OFF: (436, 14, 206, 62),
+        DOOMED: (436, 178, 206, 62),
         DELETED: (10, 178, 200, 62),
     },
     arrows={
-        (ON, OFF): Arrow(((214, 34), (446, 34)), (330, 27), "middle"),
-        (OFF, ON): Arrow(((446, 58), (214, 58)), (330, 76), "middle"),
-        (ON, DOOMED): Arrow(((150, 80), (446, 194)), (264, 152), "end"),
-        (OFF, DOOMED): Arrow(((500, 80), (500, 174)), (492, 122), "end"),
-        (DOOMED, OFF): Arrow(((562, 174), (562, 80)), (570, 132), "start"),
-        (DOOMED, DELETED): Arrow(((446, 218), (214, 218)), (330, 237), "middle"),
+        (ON, OFF): Arrow(((214, 34), (432, 34)), (323, 27), "middle"),
+        (OFF, ON): Arrow(((432, 58), (214, 58)), (323, 76), "middle"),
+        (ON, DOOMED): Arrow(((140, 80), (432, 194)), (252, 152), "end"),
+        (OFF, DOOMED): Arrow(((484, 80), (484, 174)), (476, 122), "end"),
+        (DOOMED, OFF): Arrow(((546, 174), (546, 80)), (554, 132), "start"),
+        (DOOMED, DELETED): Arrow(((432, 218), (214, 218)), (323, 237), "middle"),
     },
 )
 NARROW = Layout(
-    height=396,
-    two_lines=True,
-    boxes={ON: (56, 8, 216, 54), OFF: (56, 118, 216, 54), DOOMED: (56, 228, 216, 54), DELETED: (56, 334, 216, 54)},
+    height=388,
+    narrow=True,
+    boxes={ON: (26, 6, 204, 50), OFF: (26, 120, 204, 50), DOOMED: (26, 234, 204, 50), DELETED: (26, 332, 204, 50)},
     arrows={
-        (ON, OFF): Arrow(((112, 66), (112, 114)), (118, 94), "start"),
-        (OFF, ON): Arrow(((216, 114), (216, 66)), (222, 94), "start"),
-        (ON, DOOMED): Arrow(((54, 34), (8, 34), (8, 254), (52, 254)), (15, 194), "start"),
-        (OFF, DOOMED): Arrow(((112, 176), (112, 224)), (118, 194), "start"),
-        (DOOMED, OFF): Arrow(((216, 224), (216, 176)), (222, 194), "start"),
-        (DOOMED, DELETED): Arrow(((164, 286), (164, 330)), (172, 312), "start"),
+        (ON, OFF): Arrow(((78, 58), (78, 116)), (84, 84), "start"),
+        (OFF, ON): Arrow(((160, 116), (160, 58)), (166, 84), "start"),
+        (ON, DOOMED): Arrow(((24, 31), (6, 31), (6, 259), (22, 259)), (11, 190), "start"),
+        (OFF, DOOMED): Arrow(((78, 172), (78, 230)), (84, 190), "start"),
+        (DOOMED, OFF): Arrow(((160, 230), (160, 172)), (166, 190), "start"),
+        (DOOMED, DELETED): Arrow(((128, 286), (128, 328)), (136, 311), "start"),
     },
 )
 HUES = {ON: "green", OFF: "slate", DOOMED: "orange", DELETED: "red"}
@@ -288,11 +289,10 @@ SYMBOLS = {ON: "key", OFF: "lock", DOOMED: "clock", DELETED: "bin"}
 
 
 def _picture(state: State, ways: Mapping[tuple[str, str], str], width: float) -> str:
-    layout = WIDE if width > 400 else NARROW
+    layout = WIDE if width == WIDTH else NARROW
     arrows = [_way(layout, name, action, to, name == state.key_state) for (name, action), to in ways.items()]
     boxes = [_box(layout, name, state) for name in layout.boxes]
     found = "; ".join(f"{PRESSES[action].name} leads from {name} to {to}" for (name, action), to in ways.items())
-    width = width if layout is NARROW else 700
     return svg.drawing(
         width, layout.height, *arrows, *boxes, title=f"The key is {state.key_state}", desc=f"Four states. {found}."
     )
@@ -319,11 +319,11 @@ def _way(layout: Layout, name: str, action: str, to: str, here: bool) -> str:
     *bends, last, end = arrow.points
     line = " L".join(f"{x:g} {y:g}" for x, y in (*bends, last))
     bent = f'<path d="M{line}" fill="none" stroke="{theme.var(hue)}" stroke-width="{width:g}"/>' if bends else ""
-    words = press.arrow if layout.two_lines else press.name
+    words = press.arrow if layout.narrow else press.name
     label = svg.text(
         *arrow.label,
         words,
-        size=12 if layout.two_lines else 13,
+        size=12 if layout.narrow else 13,
         anchor=arrow.anchor,
         weight=600 if here else 400,
         hue=hue,
@@ -338,14 +338,23 @@ def _last(state: State) -> str:
         return svg.card("Your last call", svg.paragraph("None yet: press a button above."), today, hue="blue")
     last = state.last
     call = last.call if last.call.startswith("lab.") else f"kms.{last.call}"
-    badge = svg.badge("warn", last.code) if last.code else svg.badge("good", "done")
     said = svg.paragraph(f"AWS says: {last.message}", note=True) if last.message else ""
-    return svg.card("Your last call", f"<p><code>{escape(call)}</code></p><p>{badge}</p>", said, today, hue="blue")
+    return svg.card(
+        "Your last call", f"<p><code>{escape(call)}</code></p><p>{_verdict(last, 'done')}</p>", said, today, hue="blue"
+    )
 
 
 def _answers(state: State, answers: tuple[Answer, ...]) -> str:
     """What the key answers where it stands."""
-    return svg.card(f"What it answers: {state.key_state}", svg.facts({one.call: _cell(one) for one in answers}))
+    rows = "".join(f"<dt>{escape(one.call)}</dt><dd>{_verdict(one, 'works')}</dd>" for one in answers)
+    return svg.card(f"What it answers: {state.key_state}", f'<dl class="kl-facts">{rows}</dl>')
+
+
+def _verdict(answer: Answer, success: str) -> str:
+    """A badge, and for a refusal the error code beside it, which may break where there is no room."""
+    if not answer.code:
+        return svg.badge("good", success)
+    return f'{svg.badge("bad", "refused")} <span style="font-size:13px">{escape(answer.code)}</span>'
 
 
 def _cell(answer: Answer) -> tuple[str, str]:

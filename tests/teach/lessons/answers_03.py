@@ -96,6 +96,20 @@ ANSWERS: dict[str, dict[str, Any]] = {
             fill(_CLIP, RETURNED='(ciphertext, nonce, answer["CiphertextBlob"])'),
             fill(_CLIP, RETURNED='nonce + ciphertext + answer["CiphertextBlob"]'),
             fill(_CLIP, RETURNED='{"blob": answer["CiphertextBlob"].hex(), "photo": (nonce + ciphertext).hex()}'),
+            # all of it as JSON text
+            """
+import base64
+import json
+
+def encrypt_clip(kms, clip):
+    answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")
+    nonce = os.urandom(12)
+    ciphertext = AESGCM(answer["Plaintext"]).encrypt(nonce, clip, None)
+    parts = {"key": answer["CiphertextBlob"], "nonce": nonce, "clip": ciphertext}
+    return json.dumps({name: base64.b64encode(part).decode() for name, part in parts.items()})
+
+lesson.q1.check(encrypt_clip)
+""",
         ),
         "wrong": {
             "save-plaintext-key": (
@@ -156,7 +170,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
                 OPENED='key = kms.decrypt(CiphertextBlob=saved[:184])["Plaintext"]\n'
                 "    return AESGCM(key).decrypt(saved[184:196], saved[196:], None)",
             ),
-            # JSON, and the wrapped key as additional authenticated data
+            # a header in JSON, an encryption context, and the header as additional authenticated data
             """
 import base64
 import json
@@ -164,13 +178,14 @@ import json
 def encrypt_photo(kms, photo):
     answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256", EncryptionContext={"album": "1923"})
     key, wrapped, nonce = answer["Plaintext"], answer["CiphertextBlob"], os.urandom(12)
-    parts = {"key": wrapped, "nonce": nonce, "photo": AESGCM(key).encrypt(nonce, photo, wrapped)}
-    return json.dumps({name: base64.b64encode(part).decode() for name, part in parts.items()})
+    header = json.dumps({"key": base64.b64encode(wrapped).decode(), "nonce": nonce.hex()})
+    return header, AESGCM(key).encrypt(nonce, photo, header.encode())
 
 def decrypt_photo(kms, saved):
-    parts = {name: base64.b64decode(text) for name, text in json.loads(saved).items()}
-    key = kms.decrypt(CiphertextBlob=parts["key"], EncryptionContext={"album": "1923"})["Plaintext"]
-    return AESGCM(key).decrypt(parts["nonce"], parts["photo"], parts["key"])
+    header = json.loads(saved[0])
+    wrapped = base64.b64decode(header["key"])
+    key = kms.decrypt(CiphertextBlob=wrapped, EncryptionContext={"album": "1923"})["Plaintext"]
+    return AESGCM(key).decrypt(bytes.fromhex(header["nonce"]), saved[1], saved[0].encode())
 
 lesson.q3.check((encrypt_photo, decrypt_photo))
 """,
