@@ -11,6 +11,8 @@ taken in new processes.
 """
 
 import argparse
+import contextlib
+import gc
 import io
 import json
 import os
@@ -19,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +31,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kms_lab import envelope
+from kms_lab import KMSError, Lab, envelope
+from kms_lab.core.names import Principal
+from kms_lab.policy.evaluate import Layers, Request, compile_policy, decide, evaluate
+from kms_lab.views import audit
 
 MIB = 1 << 20
 
@@ -93,7 +99,8 @@ def in_new_process(code: str) -> float:
 
 
 def _environment(root: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "benchmarks")])}
+    known = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**known, "PYTHONPATH": os.pathsep.join([str(root), str(root / "benchmarks")])}
 
 
 # ---- envelope
@@ -219,6 +226,200 @@ def resident_peak(reset: bool = False) -> int:
     return int(line.split()[1]) * 1024
 
 
+# ---- calls
+
+
+CONTEXT = {"project": "lab", "purpose": "bench"}
+
+
+def raw_calls() -> dict[str, Callable[[], Any]]:
+    """The same cryptography without a KMS around it."""
+    key, plaintext, aad = AESGCM(os.urandom(32)), os.urandom(1024), json.dumps(CONTEXT).encode()
+    nonce = os.urandom(12)
+    sealed = key.encrypt(nonce, plaintext, aad)
+
+    def data_key() -> Any:
+        secret = os.urandom(32)
+        return secret, key.encrypt(os.urandom(12), secret, aad)
+
+    return {
+        "Encrypt": lambda: key.encrypt(os.urandom(12), plaintext, aad),
+        "Decrypt": lambda: key.decrypt(nonce, sealed, aad),
+        "GenerateDataKey": data_key,
+        "CreateKey": lambda: (uuid.uuid4(), AESGCM(os.urandom(32))),
+    }
+
+
+def kms_calls(kms: Any) -> dict[str, Callable[[], Any]]:
+    """The calls of any boto3-shaped client."""
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    plaintext = os.urandom(1024)
+    blob = kms.encrypt(KeyId=key, Plaintext=plaintext, EncryptionContext=CONTEXT)["CiphertextBlob"]
+    return {
+        "Encrypt": lambda: kms.encrypt(KeyId=key, Plaintext=plaintext, EncryptionContext=CONTEXT),
+        "Decrypt": lambda: kms.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT),
+        "GenerateDataKey": lambda: kms.generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=CONTEXT),
+        "CreateKey": lambda: kms.create_key(),
+    }
+
+
+def call_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """One call, everything included, above the bare primitive; and a refused one beside an allowed one."""
+    lab = Lab()
+    ours, raw = kms_calls(lab.client()), raw_calls()
+    for name in ("Encrypt", "Decrypt", "GenerateDataKey"):
+        times = rounds_of({"ours": ours[name], "raw": raw[name]}, rounds, seconds)
+        above = statistics.median(a - b for a, b in zip(times["ours"], times["raw"], strict=True)) * 1e6
+        yield Row(
+            f"{name} of 1 KiB above the raw primitive", above, "us", 10, note=f"{ratio(**_pair(times)):.1f} x raw"
+        )
+    times = rounds_of({"ours": ours["CreateKey"], "raw": raw["CreateKey"]}, rounds, seconds)
+    yield Row("CreateKey against uuid4 and a new cipher", ratio(**_pair(times)), "x", 5)
+
+    key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+    stranger = lab.client(lab.iam.create_role("Stranger"))
+
+    def refused() -> None:
+        with contextlib.suppress(KMSError):
+            stranger.encrypt(KeyId=key, Plaintext=b"x" * 1024, EncryptionContext=CONTEXT)
+
+    times = rounds_of({"ours": refused, "raw": ours["Encrypt"]}, rounds, seconds)
+    yield Row("a refused call against an allowed one", ratio(**_pair(times)), "x", 2)
+
+
+def moto_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """The same calls through boto3 on moto."""
+    os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1")
+    import boto3
+    from moto import mock_aws
+
+    ours = kms_calls(Lab().client())
+    with mock_aws():
+        theirs = kms_calls(boto3.client("kms"))
+        for name in ("Encrypt", "Decrypt", "GenerateDataKey"):
+            times = rounds_of({"ours": theirs[name], "raw": ours[name]}, rounds, seconds)
+            yield Row(f"{name} against moto through boto3", ratio(**_pair(times)), "x", 80, True)
+
+
+def _pair(times: dict[str, list[float]]) -> dict[str, list[float]]:
+    return {"over": times["ours"], "under": times["raw"]}
+
+
+# ---- authorization
+
+
+def policy_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """20 statements in 4 policies and a condition on the encryption context: decided first, and again."""
+    principal = Principal.parse("arn:aws:iam::111122223333:role/App")
+    arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    key_policy = compile_policy(_policy("key", 5), "key")
+    identity = tuple(compile_policy(_policy("identity", 5, number), "identity") for number in range(3))
+    context = (("kms:encryptioncontext:tenant", "a"),)
+    request = Request(principal, "kms:Decrypt", arn, "111122223333", dict(context))
+    layers = Layers(key_policy, identity)
+
+    def again() -> Any:
+        return decide(principal, "kms:Decrypt", arn, "111122223333", key_policy, identity, context)
+
+    assert again().allowed
+    times = rounds_of({"first": lambda: evaluate(request, layers), "again": again}, rounds, seconds)
+    yield Row("a first decision", statistics.median(times["first"]) * 1e6, "us", 15)
+    yield Row("a repeated decision", statistics.median(times["again"]) * 1e6, "us", 1.5)
+
+
+def _policy(kind: str, statements: int, number: int = 0) -> str:
+    rows = []
+    for index in range(statements):
+        row: dict[str, Any] = {
+            "Effect": "Deny" if index == 0 else "Allow",
+            "Action": [f"kms:{verb}*" for verb in ("Put", "Create", "Schedule")] if index < statements - 1 else "kms:*",
+            "Resource": "*",
+        }
+        if kind == "key":
+            row["Principal"] = {"AWS": "arn:aws:iam::111122223333:root"}
+        if index == statements - 1:
+            row["Condition"] = {"StringEquals": {"kms:EncryptionContext:tenant": ["a", f"b{number}"]}}
+        rows.append(row)
+    return json.dumps({"Version": "2012-10-17", "Statement": rows})
+
+
+# ---- size
+
+
+def size_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """10,000 keys with an alias each, and a log of 10^6 entries."""
+    grown = in_new_process("import run; print(run.many_keys_mib())")
+    yield Row("10,000 keys and aliases: memory", grown, "MiB", 12)
+    lab, one = Lab(), Lab()
+    keys = _many_keys(lab)
+    few, many = kms_calls(one.client())["Encrypt"], kms_calls(lab.client())["Encrypt"]
+    times = rounds_of({"ours": many, "raw": few}, rounds, seconds)
+    yield Row("Encrypt in a world of 10,000 keys against a world of one", ratio(**_pair(times)), "x", 1.1)
+    kms = lab.client()
+    times = rounds_of(
+        {
+            "alias": lambda: kms.describe_key(KeyId="alias/bench-9999"),
+            "id": lambda: kms.describe_key(KeyId=keys[9999]),
+        },
+        rounds,
+        seconds,
+    )
+    extra = statistics.median(a - b for a, b in zip(times["alias"], times["id"], strict=True)) * 1e6
+    yield Row("an alias against an id", extra, "us", 1)
+    yield Row("a log entry", in_new_process("import run; print(run.entry_bytes(False))"), "B", 48)
+    yield Row(
+        "a log entry with a context of its own", in_new_process("import run; print(run.entry_bytes(True))"), "B", 200
+    )
+    world = _long_log(10**6, own_context=False)
+    audit.frame(world)
+    times = rounds_of({"frame": lambda: audit.frame(world)}, rounds, 0.01)
+    yield Row("10^6 log entries to a DataFrame", statistics.median(times["frame"]) * 1000, "ms", 60)
+
+
+def _many_keys(lab: Lab) -> list[str]:
+    kms = lab.client()
+    keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(10_000)]
+    for number, key in enumerate(keys):
+        kms.create_alias(AliasName=f"alias/bench-{number}", TargetKeyId=key)
+    return keys
+
+
+def many_keys_mib() -> float:
+    lab = Lab()
+    lab.client().create_key()
+    start = resident()
+    _many_keys(lab)
+    gc.collect()
+    return (resident() - start) / MIB
+
+
+def _long_log(entries: int, own_context: bool) -> Any:
+    world = Lab().world
+    callers = [f"arn:aws:iam::111122223333:user/u{number}" for number in range(20)]
+    keys = [f"arn:aws:kms:us-east-1:111122223333:key/{uuid.uuid4()}" for _ in range(100)]
+    for number in range(entries):
+        context = {"tenant": f"tenant-{number}", "document": f"invoice-{number:08d}"} if own_context else CONTEXT
+        world.log.append(
+            number, "Decrypt", "us-east-1", callers[number % 20], keys[number % 100], context=context
+        )  # fmt: skip
+    return world
+
+
+def entry_bytes(own_context: bool) -> float:
+    entries = 300_000
+    gc.collect()
+    start = resident()
+    world = _long_log(entries, own_context)
+    gc.collect()
+    return (resident() - start) / len(world.log)
+
+
+def resident() -> int:
+    """Bytes of this process in memory now (Linux: /proc; 0 elsewhere)."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
 # ---- start-up
 
 
@@ -240,6 +441,10 @@ print((time.perf_counter() - start) * 1000)
 
 #: A section takes (rounds, seconds per turn) and yields rows. Add one here.
 SECTIONS: dict[str, Callable[[int, float], Iterator[Row]]] = {
+    "calls": call_section,
+    "moto": moto_section,
+    "policy": policy_section,
+    "size": size_section,
     "envelope": envelope_section,
     "start": start_section,
 }

@@ -9,7 +9,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +31,10 @@ _PAGED = {
     "list_keys": "Keys",
     "list_resource_tags": "Tags",
 }
+
+_MEMBER_TEXT = 400
+_TEXT = textwrap.TextWrapper(96, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+_PARAMETER = textwrap.TextWrapper(96, initial_indent="    ", subsequent_indent="        ", break_on_hyphens=False)
 
 
 class Client:
@@ -111,7 +115,7 @@ class Client:
             return handle(call)
 
         method.__name__ = method.__qualname__ = row.method
-        method.__doc__ = _docstring(row.handler.__doc__ or "", shape)
+        method.__doc__ = _docstring(row.name)
         method.__signature__ = _signature(shape)  # type: ignore[attr-defined]
         return method
 
@@ -142,12 +146,14 @@ class Paginator:
             params["Marker"] = page["NextMarker"]
 
 
+@cache
 def _operation_of(method: str) -> str | None:
     if method.startswith("_"):
         return None
     return next((name for name in (*OPERATIONS, *model.operation_names()) if model.snake_case(name) == method), None)
 
 
+@cache
 def _signature(shape: model.Operation) -> inspect.Signature:
     required = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in shape.required]
     optional = [
@@ -158,15 +164,17 @@ def _signature(shape: model.Operation) -> inspect.Signature:
     return inspect.Signature(required + optional)
 
 
-def _docstring(ours: str, shape: model.Operation) -> str:
-    parts = [inspect.cleandoc(ours), "Parameters (AWS's documentation):"]
+@cache
+def _docstring(operation: str) -> str:
+    """Return help on an operation: ours first, then AWS's words on the members and the operation."""
+    row = OPERATIONS[operation]
+    shape = row.model
+    parts = [inspect.cleandoc(row.handler.__doc__ or ""), "Parameters (AWS's documentation):"]
     for name in shape.members:
-        text = textwrap.shorten(_plain(shape.member_documentation(name)), 400, placeholder=" ...")
-        must = " (required)" if name in shape.required else ""
-        parts.append(textwrap.fill(f"{name}{must}: {text}", 96, initial_indent="    ", subsequent_indent="        "))
-    parts.append("Errors: " + ", ".join(shape.errors))
-    parts.append("AWS on the operation:")
-    parts.append(textwrap.fill(_plain(shape.documentation), 96, initial_indent="    ", subsequent_indent="    "))
+        text = _plain(shape.member_documentation(name))
+        short = text if len(text) <= _MEMBER_TEXT else text[:_MEMBER_TEXT].rpartition(" ")[0] + " ..."
+        parts.append(_PARAMETER.fill(f"{name}{' (required)' if name in shape.required else ''}: {short}"))
+    parts += ["Errors: " + ", ".join(shape.errors), "AWS on the operation:", _TEXT.fill(_plain(shape.documentation))]
     return "\n\n".join(parts)
 
 

@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kms_lab.core.world import World
 from kms_lab.lab import Lab, write_atomically
 
 FORMAT = "kms_lab checkpoint 1"
@@ -102,13 +101,6 @@ def mark(lab: Lab) -> tuple[Any, ...]:
         (arn, identity.policies, tuple(identity.tags.items())) for arn, identity in world.identities.items()
     )
     return len(world.log), world.clock.now, identities
-
-
-def put_back(lab: Lab, other: Lab) -> None:
-    """Put another lab's world in the place of this one's, so that clients and clock of this lab go on in it."""
-    twin = other.world.fork()
-    for name in World.__slots__:
-        setattr(lab.world, name, getattr(twin, name))
 
 
 def _description(world: Path) -> Path:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from kms_lab.doors.client import Client
 from kms_lab.lab import Lab
 from kms_lab.teach.card import Card, Tone, in_notebook, show
-from kms_lab.teach.checkpoint import Keeper, mark, put_back
+from kms_lab.teach.checkpoint import Keeper, mark
 from kms_lab.teach.exercise import TRIES_BEFORE_SOLUTION, Exercise, Misconception, Outcome, Result, judge, untouched
 from kms_lab.teach.probe import Probe, Unfinished
 from kms_lab.teach.progress import Event, Progress, ProgressError, summary_card
@@ -281,7 +281,7 @@ class Lesson:
         if checkpoint.seed != self._seed:
             self._seed = checkpoint.seed
             _, self.given, self._start = self._starting_world()
-        put_back(self.lab, lab)
+        self.lab.restore(lab)
         done = self._done()
         lines = (
             f"Back at the checkpoint of {checkpoint.saved:%Y-%m-%d %H:%M:%S} UTC.",
@@ -295,7 +295,7 @@ class Lesson:
         """Go back to the lesson's starting world. Progress stays, and what you made is kept as a checkpoint."""
         self.checkpoint()
         lab, self.given, self._start = self._starting_world()
-        put_back(self.lab, lab)
+        self.lab.restore(lab)
         lines = (
             "Your lab is at its start again; progress is kept.",
             "Run the cells from the top to set your variables.",
@@ -386,7 +386,7 @@ class Lesson:
         result = judge(exercise, self.probe(), value)
         if mark(self.lab) == before:
             return result
-        put_back(self.lab, backup)
+        self.lab.restore(backup)
         return Result(
             Outcome.WRONG,
             "Your function used a client from outside, such as the notebook's `kms`. Use the one it is handed: a "

@@ -82,10 +82,11 @@ class Run:
         return {e.subject: e.detail["misconception"] for e in self.events if e.kind == "exercise"}
 
     def words(self) -> list[list[str]]:
-        """What each cell shows, as HTML or text, without the ids of widgets; cells tagged ``varies`` are left out."""
+        """What each cell prints and shows, without the ids of widgets; cells tagged ``varies`` are left out."""
         return [
-            [_shown(output) for output in cell.get("outputs", [])]
+            ["".join(o.text for o in outputs if o.output_type == "stream"), *filter(None, map(_shown, outputs))]
             for cell in self.notebook.cells
+            for outputs in [cell.get("outputs", [])]
             if "varies" not in cell.metadata.get("tags", [])
         ]
 
@@ -212,7 +213,5 @@ def new_home(folder: Path) -> Path:
 
 
 def _shown(output: Any) -> str:
-    if output.output_type == "stream":
-        return str(output.text)
     data = output.get("data", {})
     return str(data.get("text/html", data.get("text/plain", "")))

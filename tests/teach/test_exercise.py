@@ -31,6 +31,15 @@ class TestOutcomes:
         """A learner's function that still returns its blank is not attempted."""
         assert lesson.q3.check(lambda kms, blob: ...).outcome is Outcome.NOT_ATTEMPTED
 
+    def test_function_with_a_gap(self, lesson):
+        """A learner's function that still holds a blank is not attempted, though it returns something."""
+
+        def opened(kms, blob):
+            answer = kms.decrypt(CiphertextBlob=...)
+            return answer["Plaintext"]
+
+        assert lesson.q3.check(opened).outcome is Outcome.NOT_ATTEMPTED
+
     def test_world_judged_right(self, lesson):
         """The state of the world makes an exercise right, whatever calls led to it."""
         kms = lesson.kms
