@@ -125,7 +125,7 @@ def _frame(key_id: str, account: str, material_id: str, plaintext_length: int) -
     return before, bytes(size(plaintext_length) - _HEADER - plaintext_length - TAG_BYTES)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def _made_by(part: bytes) -> tuple[str, str, str]:
     digits = part[7:23].hex()
     key_id = (

@@ -77,6 +77,11 @@ class KMSError(Exception):
 class AccessDeniedException(KMSError):
     """The policies do not allow this call. ``error.verdict`` says which of them decided, and why."""
 
+    @property
+    def verdict(self) -> Any:
+        """The evaluator's ``Verdict``; None where no key was found whose policies could be asked."""
+        return self.evidence.get("verdict")
+
 
 class NotAuthorizedException(KMSError):
     """The name is reserved for AWS.

@@ -171,9 +171,10 @@ class Log:
 
         ``fields`` names the request members that may be shown; of ``params`` nothing else is kept.
         """
-        if operation not in self.fields:
-            self.fields[operation] = fields
-        request = tuple(map(params.get, fields)) if params else ()
+        shown = self.fields.get(operation)  # as this log began, even if it was saved by another version of the lab
+        if shown is None:
+            shown = self.fields[operation] = fields
+        request = tuple(map(params.get, shown)) if params else ()
         try:
             number = self._numbers.get((operation, region, principal, key, error, material, request))
         except TypeError:  # a list or a dict in the request
@@ -273,6 +274,8 @@ def _plain(value: Any) -> Any:
 
 
 def _from_plain(value: Any) -> Any:
+    if isinstance(value, list):  # a tuple of the caller's, before JSON made a list of it
+        return tuple(value)
     return Json(value["json"]) if isinstance(value, dict) else value
 
 

@@ -25,6 +25,9 @@ from typing import Any
 Check = Callable[[Any], bool]
 Shape = Mapping[str, Any]
 
+#: request members that no message quotes, besides blobs and what the model calls sensitive: messages go to the log
+_NEVER_QUOTED = frozenset({"grantToken", "grantTokens"})
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -283,7 +286,7 @@ def _label(name: str) -> str:
 
 def _service_problems(value: Any, shape: Shape, name: str) -> Iterator[str]:
     def violated(constraint: str, shown: str | None = None) -> str:
-        hidden = shape.get("sensitive") or shape["type"] == "blob"
+        hidden = shape.get("sensitive") or shape["type"] == "blob" or name.partition(".")[0] in _NEVER_QUOTED
         what = "Value" if hidden else f"Value {shown if shown is not None else repr_value(value)}"
         return f"{what} at '{name}' failed to satisfy constraint: {constraint}"
 

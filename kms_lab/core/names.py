@@ -48,7 +48,7 @@ class KeyReference:
         return self.region is not None
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4096)
 def parse_key_reference(text: str) -> KeyReference:
     """Read a ``KeyId`` parameter: key id, key ARN, alias name or alias ARN.
 

@@ -86,6 +86,10 @@ class Verdict:
         self._sentence: str | None = None
         self._trace: Trace | None = None
 
+    def __bool__(self) -> bool:
+        """Whether the answer is yes, so that ``if lab.may(...)`` means what it says."""
+        return self.allowed
+
     @property
     def decision(self) -> str:
         """``ALLOW`` or ``DENY``."""
@@ -218,7 +222,7 @@ def _applies(statement: CompiledStatement, resource: str, context: Mapping[str, 
     return True
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def decide(
     principal: Principal,
     action: str,

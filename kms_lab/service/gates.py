@@ -150,6 +150,8 @@ def _algorithm_fits(key: Key, algorithm: str) -> None:
 def dry_run(call: Call) -> None:
     """Stop here, with the error that means success, if only a trial was asked for."""
     if call.params.get("DryRun"):
+        if call.row.trial is not None:
+            call.row.trial(call)
         raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
 
 

@@ -54,6 +54,7 @@ class Row:
         usage: KeyUsage that the key must have, or "" for any.
         algorithm: request member that names the algorithm; its default is ``SYMMETRIC_DEFAULT``.
         kind: a check of the key's type that comes before its state.
+        trial: what a dry run still has to check of the request, since the handler does not run.
         checks: the permissions that are checked, for operations that need more than ``permission`` on one key.
         cross_account: may a principal of another account call it?
         quota: request quota group, or requests per second for operations with a rate of their own.
@@ -71,6 +72,7 @@ class Row:
     usage: str
     algorithm: str
     kind: Gate | None
+    trial: Gate | None
     checks: Checks | None
     cross_account: bool
     quota: str | int
@@ -151,6 +153,7 @@ def operation(
     usage: str = "",
     algorithm: str = "",
     kind: Gate | None = None,
+    trial: Gate | None = None,
     checks: Checks | None = None,
     cross_account: bool = False,
     price: str = STANDARD,
@@ -166,8 +169,8 @@ def operation(
         if not handler.__doc__ or not source or not permission.startswith("kms:"):
             raise TypeError(f"{name}: the row needs a docstring, a source and a permission such as kms:{name}")
         OPERATIONS[name] = Row(
-            name, permission, target, states, usage, algorithm, kind, checks, cross_account, quota, price, shown,
-            source, handler
+            name, permission, target, states, usage, algorithm, kind, trial, checks, cross_account, quota, price,
+            shown, source, handler
         )  # fmt: skip
         return handler
 

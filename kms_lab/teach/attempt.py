@@ -93,5 +93,5 @@ def refusal_card(error: KMSError) -> Card:
 
 def verdict_sentence(error: KMSError) -> str:
     """Return the verdict's plain sentence, if the refusal carries a verdict."""
-    verdict: Any = getattr(error, "verdict", None) or error.evidence.get("verdict")
+    verdict: Any = error.evidence.get("verdict")
     return str(getattr(verdict, "sentence", "") or "")

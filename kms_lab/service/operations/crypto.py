@@ -31,12 +31,20 @@ Context = Mapping[str, str]
 _AES = "SYMMETRIC_DEFAULT"
 
 
+def _try_encrypt(call: Call) -> None:
+    params = call.params
+    algorithm = params.get("EncryptionAlgorithm", _AES)
+    if algorithm != _AES:
+        _accept_rsa(call.key, params["Plaintext"], params.get("EncryptionContext"), algorithm)
+
+
 @operation(
     permission="kms:Encrypt",
     target=KEY_OR_ALIAS,
     states=USE,
     usage=ENCRYPT_DECRYPT,
     algorithm="EncryptionAlgorithm",
+    trial=_try_encrypt,
     cross_account=True,
     quota=KEY_SPEC,
     price=KEY_SPEC,
@@ -178,10 +186,15 @@ def re_encrypt(
     return response
 
 
+def _try_data_key(call: Call) -> None:
+    _length(call.params.get("NumberOfBytes"), call.params.get("KeySpec"))
+
+
 _DATA_KEY = {
     "target": KEY_OR_ALIAS,
     "states": USE,
     "usage": ENCRYPT_DECRYPT,
+    "trial": _try_data_key,
     "cross_account": True,
     "quota": SYMMETRIC,
     "shown": ("KeyId", "KeySpec", "NumberOfBytes"),
@@ -253,6 +266,12 @@ def _encrypt(call: Call, key: Key, plaintext: bytes, context: Context | None, al
         used = key.current
         call.material = used.id
         return seal(key.id, key.account, used.id, used.secret, plaintext, context, call.world.entropy.take)
+    _accept_rsa(key, plaintext, context, algorithm)
+    return material.oaep_encrypt(secret_of(key, key.current), algorithm, plaintext)
+
+
+def _accept_rsa(key: Key, plaintext: bytes, context: Context | None, algorithm: str) -> None:
+    """Refuse an encryption context, and more bytes than OAEP takes."""
     if context:
         # unverified: wording; that asymmetric keys take no encryption context is AWS's rule
         raise ValidationException("An encryption context can be used with symmetric encryption KMS keys only.")
@@ -262,7 +281,6 @@ def _encrypt(call: Call, key: Key, plaintext: bytes, context: Context | None, al
         raise ValidationException(
             f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than {limit} bytes."
         )
-    return material.oaep_encrypt(secret_of(key, key.current), algorithm, plaintext)
 
 
 def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorithm: str) -> tuple[bytes, KeyMaterial]:

@@ -48,6 +48,7 @@ def schedule_key_deletion(call: Call, *, KeyId: str, PendingWindowInDays: int = 
 def cancel_key_deletion(call: Call, *, KeyId: str) -> Response:
     """Call off a deletion. The key comes back Disabled; EnableKey is the next step."""
     key = call.key
+    # unverified: that a key without material goes back to waiting for it; the model's text says Disabled of all keys
     key.state = DISABLED if key.materials else PENDING_IMPORT
     key.deletion_us = key.pending_days = None
     return {"KeyId": key.arn}

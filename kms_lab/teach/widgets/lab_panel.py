@@ -79,7 +79,7 @@ class LabPanel(LabWidget[State]):
             svg.card("Clock", svg.paragraph(f"{self._lab.clock.now:%A, %d %B %Y, %H:%M} UTC"), hue="slate"),
             svg.card(
                 "Verdict of the last call",
-                svg.paragraph(verdict.sentence if verdict else "No call has been judged yet."),
+                svg.paragraph(verdict.sentence if verdict is not None else "No call has been judged yet."),
                 hue="blue",
             ),
             svg.card("Bill so far", svg.paragraph(f"${bill.total:,.2f} on AWS, $0.00 here"), hue="orange"),

@@ -1,0 +1,111 @@
+"""Key material: what each family's secret is, and that it comes from the entropy given and nothing else."""
+
+import random
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kms_lab.core import material
+from kms_lab.core.material import Undecryptable, generate
+from kms_lab.core.specs import SPECS
+
+CURVES = {
+    "ECC_NIST_P256": ec.SECP256R1,
+    "ECC_NIST_P384": ec.SECP384R1,
+    "ECC_NIST_P521": ec.SECP521R1,
+    "ECC_SECG_P256K1": ec.SECP256K1,
+}
+SEEDED = [name for name, row in SPECS.items() if row.family in material.FAMILIES and row.family != "RSA"]
+
+
+@pytest.mark.parametrize("spec", SEEDED)
+def test_reproducible(spec):
+    """
+    The same random bytes make the same secret, others another.
+    """
+    one, same, other = (generate(spec, random.Random(seed).randbytes) for seed in (1, 1, 2))
+
+    assert one == same != other
+
+
+@pytest.mark.parametrize(
+    ("spec", "size"), [("SYMMETRIC_DEFAULT", 32)] + [(f"HMAC_{n}", n // 8) for n in (224, 256, 384, 512)]
+)
+def test_raw_secrets(spec, size):
+    """
+    Symmetric and HMAC secrets are the random bytes themselves, as many as the spec says.
+    """
+    assert generate(spec, lambda count: b"r" * count) == b"r" * size
+
+
+@pytest.mark.parametrize("spec", CURVES)
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**64))
+def test_curves(spec, seed):
+    """
+    An elliptic secret is a private key of the spec's own curve, as PKCS#8 DER.
+    """
+    key = load_der_private_key(generate(spec, random.Random(seed).randbytes), password=None)
+
+    assert isinstance(key.curve, CURVES[spec])
+
+
+@pytest.mark.parametrize("spec", CURVES)
+@pytest.mark.parametrize("byte", [b"\x00", b"\xff"])
+def test_extreme_entropy(spec, byte):
+    """
+    Even the lowest and highest random bytes make a valid private key: the scalar is never zero nor too large.
+    """
+    key = load_der_private_key(generate(spec, lambda count: byte * count), password=None)
+
+    scalar = key.private_numbers().private_value
+    assert 0 < scalar < 2**key.curve.key_size
+    ec.derive_private_key(scalar, CURVES[spec]())
+
+
+def test_edwards():
+    """
+    An Ed25519 secret is 32 random bytes, as PKCS#8 DER.
+    """
+    key = load_der_private_key(generate("ECC_NIST_EDWARDS25519", lambda count: b"r" * count), password=None)
+
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    assert key.private_bytes_raw() == b"r" * 32
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "RSA_3072", "RSA_4096"])
+def test_rsa_waits(spec):
+    """
+    RSA material is left empty until it is needed, and draws no entropy.
+    """
+    assert generate(spec, lambda count: pytest.fail("RSA takes no seed")) == b""
+
+
+@pytest.mark.parametrize("spec", [name for name, row in SPECS.items() if not row.family])
+def test_families_that_are_not_there(spec):
+    """
+    A spec without a family cannot be made.
+    """
+    with pytest.raises(KeyError):
+        generate(spec, bytes)
+
+
+def test_aes_opens_only_what_fits():
+    """
+    AES-256-GCM opens with secret, nonce, ciphertext and authenticated data together, and not otherwise.
+    """
+    secret, nonce, aad = b"s" * 32, b"n" * 12, b"aad"
+    sealed = material.aes(secret).encrypt(nonce, b"text", aad)
+
+    assert material.aes_open(secret, nonce, sealed, aad) == b"text"
+    for wrong in (
+        (b"t" * 32, nonce, sealed, aad),
+        (secret, b"m" * 12, sealed, aad),
+        (secret, nonce, sealed[:-1] + b"?", aad),
+        (secret, nonce, sealed, b"other"),
+    ):
+        with pytest.raises(Undecryptable):
+            material.aes_open(*wrong)
