@@ -34,7 +34,11 @@ _LOOKS = {
     KMS_KEY: ("KMS key", "purple", "key"),
 }
 #: the slots of each place, from the top; a thing always stands in its own slot
-_SLOTS = {APP: (PHOTO, CIPHERTEXT, DATA_KEY, WRAPPED), KMS: (KMS_KEY, DATA_KEY, WRAPPED), STORAGE: (CIPHERTEXT, WRAPPED)}
+_SLOTS = {
+    APP: (PHOTO, CIPHERTEXT, DATA_KEY, WRAPPED),
+    KMS: (KMS_KEY, DATA_KEY, WRAPPED),
+    STORAGE: (CIPHERTEXT, WRAPPED),
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ STEPS = (
     ),
     Step(
         "Encrypt: forget",
-        "Your app throws the plaintext data key away, and its copy of the photo. What is left cannot be read without KMS.",
+        "Your app throws the plaintext data key away, and the photo. What is left cannot be read without KMS.",
         app=(), storage=_SAVED, gone=((APP, DATA_KEY), (APP, PHOTO)),
     ),
     Step(
@@ -192,8 +196,9 @@ class EnvelopeAnimator(LabWidget[State]):
 
     def summary(self, state: State) -> str:
         step = STEPS[state.step]
-        asked = ", ".join(self.run.calls[: step.calls]) or "none"
-        return f"{step.words}{_thrown_away(step)} Calls to KMS so far: {step.calls} ({asked})."
+        calls = self.run.calls[: step.calls]
+        asked = f"{len(calls)} ({', '.join(calls)})" if calls else "none"
+        return f"{step.words}{_thrown_away(step)} Calls to KMS so far: {asked}."
 
     def table(self, state: State) -> svg.Table:
         step = STEPS[state.step]
@@ -337,7 +342,9 @@ def _arrow(start: _Place, end: _Place, label: str) -> str:
     if start.x == end.x:  # one column: between neighbours
         x, down = start.middle[0], start.y < end.y
         near, far = (start.y + start.height, end.y) if down else (start.y, end.y + end.height)
-        return svg.arrow((x, near + (2 if down else -2)), (x, far - (2 if down else -2)), label, hue="ink", width=2.25, size=14)
+        return svg.arrow(
+            (x, near + (2 if down else -2)), (x, far - (2 if down else -2)), label, hue="ink", width=2.25, size=14
+        )
     y = (end if start.name == APP else start).middle[1]
     right = start.x < end.x
     near, far = (start.x + start.width + 4, end.x - 4) if right else (start.x - 4, end.x + end.width + 4)

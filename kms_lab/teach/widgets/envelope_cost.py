@@ -40,7 +40,7 @@ class State:
     """
 
     size_bytes: int = 10_000_000
-    objects: int = 10_000
+    objects: int = 100_000
     per_key: int = 1
 
 
@@ -70,9 +70,7 @@ def directly(state: State) -> Way:
 
 def in_envelopes(state: State) -> Way:
     """Ask for a data key as often as the reuse rule says, and encrypt in the app."""
-    return _way(
-        "Envelopes", ceil(state.objects / state.per_key), ciphertext.size(KEY_BYTES) + NONCE_BYTES + TAG_BYTES
-    )
+    return _way("Envelopes", ceil(state.objects / state.per_key), ciphertext.size(KEY_BYTES) + NONCE_BYTES + TAG_BYTES)
 
 
 def opened_by_one_key(state: State) -> int:
@@ -101,7 +99,7 @@ class EnvelopeCost(LabWidget[State]):
     def view(self, state: State) -> str:
         ways = directly(state), in_envelopes(state)
         cards = [_card(way, hue) for way, hue in zip(ways, ("orange", "blue"))]
-        risk = svg.facts({"Opened by one leaked data key": _objects(opened_by_one_key(state))})
+        risk = svg.facts({"A leaked data key opens": _objects(opened_by_one_key(state))})
         cards.append(svg.card("The other side", risk, svg.paragraph(_trade(state), note=True), hue="rose"))
         axis = svg.paragraph("Calls to KMS in a month; each mark is ten times the one before.", note=True)
         fine = (
@@ -113,8 +111,9 @@ class EnvelopeCost(LabWidget[State]):
     def summary(self, state: State) -> str:
         direct, envelope = directly(state), in_envelopes(state)
         return (
-            f"{_objects(state.objects)} of {size_in_words(state.size_bytes)}: {direct.calls:,} calls ({_usd(direct.usd)}) "
-            f"with Encrypt only, {envelope.calls:,} ({_usd(envelope.usd)}) with envelopes. "
+            f"{_objects(state.objects)} of {size_in_words(state.size_bytes)}: "
+            f"{direct.calls:,} calls ({_usd(direct.usd)}) with Encrypt only, "
+            f"{envelope.calls:,} ({_usd(envelope.usd)}) with envelopes. "
             f"A leaked data key opens {_objects(opened_by_one_key(state))}."
         )
 
@@ -176,7 +175,7 @@ def _bars(ways: tuple[Way, ...]) -> Callable[[float], str]:
             )
         few = ways[1].calls
         title = f"KMS calls a month: {ways[0].calls:,} with Encrypt only, {few:,} with envelopes"
-        return svg.drawing(width, 150, *parts, title=title, desc="Bars on a scale where each mark is ten times the last.")
+        return svg.drawing(width, 150, *parts, title=title, desc="Each mark of the scale is ten times the one before.")
 
     return draw
 

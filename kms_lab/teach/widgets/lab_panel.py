@@ -4,26 +4,54 @@ It plays on a copy of the learner's lab, so that nothing pressed here counts in 
 the lab's own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
 
 from kms_lab.core.clock import to_datetime
 from kms_lab.core.errors import KMSError
+from kms_lab.core.log import Entry
+from kms_lab.doors.client import Client
 from kms_lab.lab import ADMIN, Lab
 from kms_lab.teach import svg
 from kms_lab.teach.widgets.base import Controls, LabWidget, buttons
+from kms_lab.views.audit import ERROR_CODES
 
-_SHOWN_EVENTS = 5
+SHOWN_EVENTS = 5
 _PLAINTEXT = b"hello"
 
 
 @dataclass(frozen=True)
-class State:
-    """How many buttons were pressed, and what the last one did."""
+class Event:
+    """One row of the trail, in words."""
 
-    pressed: int = 0
-    said: str = "Nothing pressed yet."
-    went_well: bool = True
+    call: str
+    error: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class State:
+    """What the copy of the lab shows now.
+
+    Attributes:
+        said: what the last button did.
+        now: the simulated time.
+        bill: what AWS would have charged until now, US dollars.
+        verdict: the sentence on the last call; "" if none was judged yet.
+        allowed: what that verdict says.
+        events: how many events the trail holds.
+        trail: the newest of them, newest first.
+    """
+
+    said: str
+    now: datetime
+    bill: Decimal
+    verdict: str
+    allowed: bool
+    events: int
+    trail: tuple[Event, ...]
 
 
 class LabPanel(LabWidget[State]):
@@ -39,9 +67,9 @@ class LabPanel(LabWidget[State]):
 
     def __init__(self, lab: Lab, key: str, stranger: str) -> None:
         self._start = lab.fork()
+        self._lab = self._start.fork()
         self._key, self._stranger = key, stranger
-        self._again()
-        super().__init__(State())
+        super().__init__(self._look("Nothing pressed yet."))
 
     def controls(self) -> Controls:
         return Controls(
@@ -59,58 +87,68 @@ class LabPanel(LabWidget[State]):
     def react(self, state: State, action: str, value: str) -> State:
         match action:
             case "encrypt":
-                return self._call(state, "Admin encrypted five bytes.", ADMIN, "encrypt", **self._message())
+                return self._call("Admin encrypted five bytes.", ADMIN, self._encrypt)
             case "refused":
-                return self._call(state, "Intern encrypted five bytes.", self._stranger, "encrypt", **self._message())
+                return self._call("Intern encrypted five bytes.", self._stranger, self._encrypt)
             case "create":
-                return self._call(state, "Admin created a key.", ADMIN, "create_key")
+                return self._call("Admin created a key.", ADMIN, lambda kms: kms.create_key())
             case "month":
                 self._lab.clock.travel(days=31)
-                return State(state.pressed + 1, f"31 days passed. It is now {self._lab.clock.now:%d %B %Y}.")
+                grown = self._lab.bill().total - state.bill
+                return self._look(f"31 days passed, and the bill grew by ${grown:,.2f}.")
             case "again":
-                self._again()
-                return State()
+                self._lab = self._start.fork()
+                return self._look("Back at the start.")
         return super().react(state, action, value)
 
     def view(self, state: State) -> str:
-        bill = self._lab.bill()
-        verdict = self._lab.last_verdict
+        answer = svg.badge("good", "Allowed") if state.allowed else svg.badge("bad", "Refused")
+        verdict = [answer, svg.paragraph(state.verdict)] if state.verdict else [svg.paragraph("No call judged yet.")]
         return svg.grid(
-            svg.card("Clock", svg.paragraph(f"{self._lab.clock.now:%A, %d %B %Y, %H:%M} UTC"), hue="slate"),
-            svg.card(
-                "Verdict of the last call",
-                svg.paragraph(verdict.sentence if verdict is not None else "No call has been judged yet."),
-                hue="blue",
-            ),
-            svg.card("Bill so far", svg.paragraph(f"${bill.total:,.2f} on AWS, $0.00 here"), hue="orange"),
-        ) + svg.table(self._rows(), ("When", "Who", "Call", "Answer"), f"Trail: the last {_SHOWN_EVENTS} events")
+            svg.card("Verdict on the last call", *verdict, hue="blue"),
+            svg.card("Bill so far", svg.paragraph(f"${state.bill:,.2f} on AWS, $0.00 here"), hue="orange"),
+            svg.card("Clock", svg.paragraph(f"{state.now:%A, %d %B %Y, %H:%M} UTC"), hue="slate"),
+        ) + svg.table(
+            [
+                [event.call, ("bad", event.error) if event.error else ("good", "done"), f"{event.at:%d %b %Y, %H:%M}"]
+                for event in state.trail
+            ],
+            ("Call", "Answer", "When (UTC)"),
+            f"Trail: the newest {len(state.trail)} of {state.events} events",
+        )
 
     def summary(self, state: State) -> str:
-        events = len(self._lab.world.log)
-        return f"{state.said} The trail holds {events} events; the bill stands at ${self._lab.bill().total:,.2f}."
+        return f"{state.said} The trail holds {state.events} events; the bill stands at ${state.bill:,.2f}."
 
-    def _call(self, state: State, done: str, principal: str, method: str, **params: Any) -> State:
+    def _call(self, done: str, principal: str, make: Callable[[Client], object]) -> State:
         try:
-            getattr(self._lab.client(principal), method)(**params)
+            make(self._lab.client(principal))
         except KMSError as error:
-            return State(state.pressed + 1, f"KMS refused: {error.code}.", went_well=False)
-        return State(state.pressed + 1, done)
+            return self._look(f"KMS refused: {error.code}. It stands in the trail all the same.")
+        return self._look(done)
 
-    def _message(self) -> dict[str, Any]:
-        return {"KeyId": self._key, "Plaintext": _PLAINTEXT}
+    def _encrypt(self, kms: Client) -> object:
+        return kms.encrypt(KeyId=self._key, Plaintext=_PLAINTEXT)
 
-    def _again(self) -> None:
-        self._lab = self._start.fork()
+    def _look(self, said: str) -> State:
+        log, verdict = self._lab.world.log, self._lab.last_verdict
+        newest = range(len(log) - 1, max(-1, len(log) - 1 - SHOWN_EVENTS), -1)
+        return State(
+            said=said,
+            now=self._lab.clock.now,
+            bill=self._lab.bill().total,
+            verdict="" if verdict is None else verdict.sentence,
+            allowed=verdict is not None and verdict.allowed,
+            events=len(log),
+            trail=tuple(_event(log.entry(index)) for index in newest),
+        )
 
-    def _rows(self) -> list[list[object]]:
-        log = self._lab.world.log
-        entries = [log.entry(index) for index in range(max(0, len(log) - _SHOWN_EVENTS), len(log))]
-        return [
-            [
-                f"{to_datetime(entry.at_us):%d %b %Y, %H:%M}",
-                (entry.principal or "AWS KMS itself").rpartition(":")[2],
-                entry.operation,
-                ("bad", entry.error) if entry.error else ("good", "done"),
-            ]
-            for entry in reversed(entries)
-        ]
+
+def _event(entry: Entry) -> Event:
+    error = ERROR_CODES.get(entry.error, entry.error) if entry.error else ""
+    return Event(f"{entry.operation} by {_name(entry.principal)}", error, to_datetime(entry.at_us))
+
+
+def _name(principal: str | None) -> str:
+    """A caller's name without the rest of the ARN: Admin, Intern; without a caller KMS acted by itself."""
+    return principal.rpartition(":")[2].split("/")[1] if principal else "AWS KMS itself"

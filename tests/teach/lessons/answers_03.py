@@ -120,7 +120,7 @@ lesson.q1.check(encrypt_clip)
                 fill(_CLIP, RETURNED='{**answer, "nonce": nonce, "ciphertext": ciphertext}'),
                 fill(
                     _CLIP,
-                    RETURNED='{"wrapped_key": answer["CiphertextBlob"], "c": nonce + ciphertext, "k": answer["Plaintext"].hex()}',
+                    RETURNED='{"w": answer["CiphertextBlob"], "c": nonce + ciphertext, "k": answer["Plaintext"].hex()}',
                 ),
             ),
             "kms-keeps-data-keys": (
@@ -134,12 +134,12 @@ lesson.q1.check(encrypt_clip)
         "also_right": (
             fill(
                 _SCAN,
-                ASKED='kms.generate_data_key(KeyId=lesson.given.photos, NumberOfBytes=16, EncryptionContext={})',
+                ASKED="kms.generate_data_key(KeyId=lesson.given.photos, NumberOfBytes=16, EncryptionContext={})",
                 KEY='answer["Plaintext"]',
             ),
-            fill(_SCAN, ASKED=_DATA_KEY, KEY='answer["Plaintext"]').replace("AESGCM(", "ChaCha20Poly1305(").replace(
-                "\ndef", "\nfrom cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305\n\ndef", 1
-            ),
+            fill(_SCAN, ASKED=_DATA_KEY, KEY='answer["Plaintext"]')
+            .replace("AESGCM(", "ChaCha20Poly1305(")
+            .replace("\ndef", "\nfrom cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305\n\ndef", 1),
         ),
         "wrong": {
             "kms-encrypts-data": fill(
