@@ -20,7 +20,7 @@ from kms_lab.doors.client import Client
 from kms_lab.policy.document import PolicyError, parse
 from kms_lab.policy.evaluate import Verdict
 from kms_lab.service import gates, pipeline
-from kms_lab.service.operation import OPERATIONS, Call
+from kms_lab.service.operation import NO_KEY, OPERATIONS, Call
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +32,7 @@ ACCOUNT = "111122223333"
 REGION = "us-east-1"
 ADMIN = f"arn:aws:iam::{ACCOUNT}:user/Admin"
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
+_END_US = to_us(datetime(9992, 1, 1, tzinfo=UTC))  # leaves room for dates that lie ahead, such as the next rotation
 
 _ADMINISTRATOR_ACCESS = {
     "Version": "2012-10-17",
@@ -129,6 +130,8 @@ class Lab:
             raise LabError(f"no operation of the lab asks for {action}; try kms:Decrypt, for example")
         row = row or OPERATIONS["ReEncrypt"]
         call = Call(row, self.world, self._known(principal), found.region, {"EncryptionContext": dict(context or {})})
+        if row.target == NO_KEY:  # such as kms:CreateKey: no key policy has a say
+            return gates.verdict_of(call, action, "*", call.principal.account, None)
         call.key, call.alias_arn = found, alias
         return gates.verdict_of(call, action, found.arn, found.account, found)
 
@@ -154,8 +157,13 @@ class Lab:
         """Return the history of one key: its materials, states and dates. A deleted key is found by its ARN or id."""
         from kms_lab.views import timeline
 
-        deleted = next((gone for gone in self.world.gone.values() if key in (gone.arn, gone.id)), None)
-        return timeline.timeline(self.world, deleted or self.key(key, region=region))
+        try:
+            return timeline.timeline(self.world, self.key(key, region=region))
+        except LookupError:
+            deleted = next((gone for gone in self.world.gone.values() if key in (gone.arn, gone.id)), None)
+            if deleted is None:
+                raise
+            return timeline.timeline(self.world, deleted)
 
     def fork(self) -> "Lab":
         """Return a copy that goes its own way; this lab does not notice."""
@@ -234,10 +242,12 @@ class LabClock:
             The new time.
 
         Raises:
-            ValueError: the journey would go back in time.
+            ValueError: the journey would go back in time, or into the last years before 9999, where dates end.
         """
         step_us = round(days * DAY_US + hours * HOUR_US + minutes * 60_000_000 + seconds * 1_000_000)
         until = self._world.clock.now_us + step_us if to is None else to_us(to)
+        if until > _END_US:
+            raise ValueError("the clock ends in the year 9992, since dates end in 9999")
         pipeline.travel(self._world, until)
         return self.now
 

@@ -124,7 +124,7 @@ class Log:
         at_us, what, context: the columns, as long as the log; ``what`` indexes ``happenings``, ``context`` numbers
             ``contexts``.
         fields: by operation, the request members that its happenings show.
-        more: what few entries have, by index.
+        more: what few entries have, by index. Records may be shared, and are never changed once their call is over.
     """
 
     __slots__ = (
@@ -236,7 +236,7 @@ class Log:
         twin._numbers = dict(self._numbers)
         twin.contexts = self.contexts.copy()
         twin.fields = dict(self.fields)
-        twin.more = {index: dict(more) for index, more in self.more.items()}
+        twin.more = dict(self.more)
         return twin
 
     def to_data(self) -> dict[str, Any]:

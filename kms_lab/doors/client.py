@@ -21,16 +21,8 @@ from kms_lab.service.operation import OPERATIONS, Call, Row
 from kms_lab.service.pipeline import handle
 
 Method = Callable[..., dict[str, Any]]
-#: told about every call, right after it
+#: told of every call as it sets out; the call then fills with what the gates find
 Listener = Callable[[Call], None]
-
-_PAGED = {
-    "list_aliases": "Aliases",
-    "list_key_policies": "PolicyNames",
-    "list_key_rotations": "Rotations",
-    "list_keys": "Keys",
-    "list_resource_tags": "Tags",
-}
 
 _MEMBER_TEXT = 400
 _TEXT = textwrap.TextWrapper(96, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
@@ -44,7 +36,7 @@ class Client:
         world: where the keys are.
         principal: who calls.
         region: where.
-        listener: called with each finished ``Call``; the lab remembers the last verdict this way.
+        listener: given each ``Call`` that is sent; the lab remembers the last verdict this way.
 
     Raises (from every method):
         KMSError: AWS refused; the class is AWS's error code.
@@ -80,7 +72,8 @@ class Client:
 
     def can_paginate(self, operation_name: str) -> bool:
         """Say whether a method answers page by page."""
-        return operation_name in _PAGED
+        operation = _operation_of(operation_name)
+        return operation is not None and "NextMarker" in model.operation(operation).output_members
 
     def get_paginator(self, operation_name: str) -> "Paginator":
         """Return boto3's paginator for a listing method.
@@ -88,8 +81,8 @@ class Client:
         Raises:
             ValueError: the method does not answer page by page.
         """
-        if operation_name not in _PAGED:
-            raise ValueError(f"{operation_name} does not answer page by page; {', '.join(_PAGED)} do")
+        if not self.can_paginate(operation_name):
+            raise ValueError(f"{operation_name} does not answer page by page; list_keys does, for example")
         return Paginator(getattr(self, operation_name))
 
     def _method(self, row: Row) -> Method:

@@ -33,6 +33,8 @@ _RESOLVERS: dict[str, Gate] = {KEY_OR_ALIAS: resolve.key_or_alias, KEY_ONLY: res
 def gates_of(row: Row) -> tuple[Gate, ...]:
     """Return the gates that a row needs, in order."""
     gates: list[Gate] = []
+    if _newer(row):
+        gates.append(known_members)
     if row.target != NO_KEY:
         gates.append(_RESOLVERS[row.target] if isinstance(row.target, str) else row.target)
     gates.append(authorize if row.checks is None else authorize_all)
@@ -58,6 +60,13 @@ def validate(call: Call) -> None:
         call.context = {}  # a malformed context is not logged
         count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
         raise ValidationException(count + "; ".join(problems), problems=problems)
+
+
+def known_members(call: Call) -> None:
+    """Refuse a member that AWS has added to the operation since: boto3 may be newer than the lab."""
+    for member in _newer(call.row):
+        if call.params.get(member) is not None:
+            raise UnsupportedByLab(f"AWS's {call.row.name} takes {member}; the lab does not know it yet.")
 
 
 def authorize(call: Call) -> None:
@@ -155,6 +164,14 @@ def dry_run(call: Call) -> None:
         raise DryRunOperationException("The request would have succeeded, but the DryRun option is set.")
 
 
+def _newer(row: Row) -> list[str]:
+    """Return the members of AWS's model that the row's handler does not take."""
+    code = row.handler.__code__
+    return [
+        name for name in row.model.members if name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    ]
+
+
 def _made_by(key_id: str, account: str, key: Key) -> bool:
     return key.id == key_id and key.account == account
 
@@ -185,7 +202,11 @@ def _denial(call: Call, permission: str, resource: str, account: str, verdict: V
     foreign = account != call.principal.account
     by_ciphertext = call.blob is not None and call.params.get("KeyId") is None and call.row.name == "Decrypt"
     target = "on the resource associated with this ciphertext" if by_ciphertext else f"on resource: {resource}"
-    if foreign and verdict.reason != "cross-account-no-iam-policy":
+    # what the caller's own policies say is no secret of the other account
+    own = verdict.reason == "cross-account-no-iam-policy" or (
+        verdict.reason == "explicit-deny" and verdict.decided_by.layer == "identity-policy"
+    )
+    if foreign and not own:
         return resolve.nowhere(call, target if by_ciphertext else "on this resource", permission)
     start = f"User: {call.principal.arn} is not authorized to perform: {permission} {target} "
     if verdict.reason == "explicit-deny":

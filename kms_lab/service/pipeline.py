@@ -3,6 +3,9 @@
 Also the service's side of the clock: what happens to a key when one of its dates comes.
 """
 
+from functools import lru_cache
+from typing import Any
+
 from kms_lab.core.clock import Due
 from kms_lab.core.errors import KMSError
 from kms_lab.core.world import World
@@ -81,7 +84,14 @@ def _compile(call: Call) -> tuple[Gate, ...]:
 def _complete(error: KMSError, call: Call, index: int) -> None:
     error.operation_name = call.row.name
     error.request_id = call.world.log.request_id(index)
-    call.world.log.more.setdefault(index, {})["message"] = error.message
+    more, message = call.world.log.more, _message(error.message)
+    more[index] = {**more[index], **message} if index in more else message
+
+
+@lru_cache(maxsize=1024)
+def _message(text: str) -> dict[str, Any]:
+    """Return what the log keeps besides of a refusal: one record for all that are alike."""
+    return {"message": text}
 
 
 __all__ = ["OPERATIONS", "TIMERS", "handle", "travel"]

@@ -45,8 +45,12 @@ def ciphertext(call: Call) -> None:
     )
 
 
-def find(call: Call, text: str, *, aliases: bool = True) -> Key:
+def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Key:
     """Return the key that a text names, for this caller and Region.
+
+    Args:
+        aliases: may the text be an alias?
+        action: the permission that a refusal names, where it is not the row's own.
 
     Raises:
         NotFoundException: there is no such key or alias in the caller's account, or the ARN is of another Region.
@@ -78,12 +82,30 @@ def find(call: Call, text: str, *, aliases: bool = True) -> Key:
     if key is not None:
         return key
     if shelf is not own:
-        raise AccessDeniedException(nowhere(call, "on this resource"))
+        raise AccessDeniedException(nowhere(call, "on this resource", action))
     raise NotFoundException(missing)
 
 
-def opener(call: Call, data: bytes | None, named: str | None, algorithm: str) -> tuple[Key, Blob | None]:
+def own(call: Call, text: str) -> Key:
+    """Return a key of the caller's own account, by id or ARN, for operations that ask no permission on the key itself.
+
+    Raises:
+        NotFoundException, InvalidArnException: as ``find`` does.
+        AccessDeniedException: another account's key, whether or not there is such a key.
+    """
+    key = find(call, text, aliases=False)
+    if key.account != call.principal.account:
+        # unverified: AWS's answer; the model only says "a KMS key in your account"
+        raise AccessDeniedException(nowhere(call, "on this resource"))
+    return key
+
+
+def opener(
+    call: Call, data: bytes | None, named: str | None, algorithm: str, action: str = ""
+) -> tuple[Key, Blob | None]:
     """Return the key that shall open a ciphertext, and the ciphertext taken apart if it is a symmetric one.
+
+    ``action`` is the permission that a refusal names, where it is not the row's own.
 
     Raises:
         InvalidCiphertextException: no key is named and the bytes name none either.
@@ -103,18 +125,18 @@ def opener(call: Call, data: bytes | None, named: str | None, algorithm: str) ->
         if named is None:
             # unverified: wording
             raise ValidationException("KeyId is required for asymmetric decryption.")
-        return find(call, named), None
+        return find(call, named, action=action), None
     try:
         blob = parse(data)
     except Undecryptable:
         if named is None:
             raise InvalidCiphertextException from None
-        return find(call, named), None
+        return find(call, named, action=action), None
     if named is not None:
-        return find(call, named), blob
+        return find(call, named, action=action), blob
     key = call.world.shelf(blob.account, call.region).keys.get(blob.key_id)
     if key is None:
-        raise AccessDeniedException(nowhere(call, "on the resource associated with this ciphertext"))
+        raise AccessDeniedException(nowhere(call, "on the resource associated with this ciphertext", action))
     return key, blob
 
 

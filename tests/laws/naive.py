@@ -55,7 +55,8 @@ class NaiveKms:
         if refused:
             return refused
         key = self.keys[name]
-        key.period, key.next_rotation = days, self.now + days * DAY
+        if key.period != days:  # the same period again changes nothing
+            key.period, key.next_rotation = days, self.now + days * DAY
         return None
 
     def disable_rotation(self, name):

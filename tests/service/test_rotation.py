@@ -90,15 +90,26 @@ class TestSchedule:
 
     def test_same_call_twice(self, lab, kms, key):
         """
-        Enabling rotation twice at one moment makes one schedule; without a period it leaves the present one.
+        Enabling rotation again with the same period changes nothing: the next rotation keeps its date.
         """
-        for _ in range(2):
-            kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
-        kms.enable_key_rotation(KeyId=key)
-        assert status(kms, key)["RotationPeriodInDays"] == 100
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+        due = status(kms, key)["NextRotationDate"]
+        lab.clock.travel(days=40)
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+        assert status(kms, key)["NextRotationDate"] == due
 
-        lab.clock.travel(days=100)
+        lab.clock.travel(days=60)
         assert len(rotations(kms, key)) == 1
+
+    def test_no_period_means_a_year(self, lab, kms, key):
+        """
+        EnableKeyRotation without a period sets 365 days, also on a key that has another period.
+        """
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+        kms.enable_key_rotation(KeyId=key)
+
+        assert status(kms, key)["RotationPeriodInDays"] == 365
+        assert lab.timeline(key).events[-1].detail == "every 365 days"
 
     def test_two_keys_in_one_instant(self, lab, kms):
         """

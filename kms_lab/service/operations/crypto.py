@@ -112,6 +112,7 @@ def _source_and_destination(call: Call) -> None:
         params.get("CiphertextBlob"),
         params.get("SourceKeyId"),
         params.get("SourceEncryptionAlgorithm", _AES),
+        "kms:ReEncryptFrom",
     )
     call.key = resolve.find(call, params["DestinationKeyId"])
     call.source_key = source
@@ -272,15 +273,19 @@ def _encrypt(call: Call, key: Key, plaintext: bytes, context: Context | None, al
 
 def _accept_rsa(key: Key, plaintext: bytes, context: Context | None, algorithm: str) -> None:
     """Refuse an encryption context, and more bytes than OAEP takes."""
-    if context:
-        # unverified: wording; that asymmetric keys take no encryption context is AWS's rule
-        raise ValidationException("An encryption context can be used with symmetric encryption KMS keys only.")
+    _no_context(context)
     limit = SPECS[key.spec].max_plaintext[algorithm]
     if len(plaintext) > limit:
-        # unverified: wording; the limit and that algorithm and spec are named are recorded
+        # the limits, and that algorithm and spec are named, are recorded; the sentence as other simulators quote it
         raise ValidationException(
             f"Algorithm {algorithm} and key spec {key.spec} cannot encrypt data larger than {limit} bytes."
         )
+
+
+def _no_context(context: Context | None) -> None:
+    if context:
+        # unverified: wording; that asymmetric keys take no encryption context is AWS's rule
+        raise ValidationException("An encryption context can be used with symmetric encryption KMS keys only.")
 
 
 def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorithm: str) -> tuple[bytes, KeyMaterial]:
@@ -291,6 +296,7 @@ def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorit
     """
     try:
         if algorithm != _AES:
+            _no_context(context)
             return material.oaep_decrypt(secret_of(key, key.current), algorithm, data), key.current
         if call.blob is None:
             raise Undecryptable
@@ -312,7 +318,7 @@ def _material(key: Key, blob: Blob) -> KeyMaterial:
 
 def _length(number_of_bytes: int | None, spec: str | None) -> int:
     if (number_of_bytes is None) == (spec is None):
-        # unverified: wording
+        # the sentence as several independent simulators quote it
         raise ValidationException("Please specify either number of bytes or key spec.")
     return number_of_bytes if number_of_bytes is not None else 32 if spec == "AES_256" else 16
 

@@ -47,8 +47,9 @@ def _create_checks(call: Call) -> Iterable[Check]:
     account = call.principal.account
     yield "kms:CreateKey", "*", account, None
     if call.params.get("Tags"):
-        # unverified: the resource that AWS names when the key does not exist yet
-        yield "kms:TagResource", "*", account, None
+        # an identity policy must allow it on all keys of the account and Region: AWS KMS Developer Guide, "Managing KMS
+        # key tags with API operations"
+        yield "kms:TagResource", key_arn(call.region, account, "*"), account, None
 
 
 @operation(
@@ -236,8 +237,10 @@ def _accept_spec(spec: str, asked: str | None, usage: str) -> None:
     """
     row = SPECS[spec]
     if asked is None:
-        # unverified: AWS has a sentence of its own here that was not seen
-        raise ValidationException(f"You must specify a KeyUsage value for KMS keys with KeySpec {spec}.")
+        # the sentence as a public template checker quotes CreateKey, and several simulators too
+        raise ValidationException(
+            "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."
+        )
     if usage not in row.algorithms:
         raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
     if spec == "SM2":

@@ -10,6 +10,7 @@ from kms_lab.core.errors import (
     ValidationException,
 )
 from kms_lab.core.keys import Key
+from kms_lab.core.names import key_arn
 from kms_lab.core.world import World
 from kms_lab.policy.document import Policy as PolicyDocument
 from kms_lab.policy.document import PolicyError, parse
@@ -83,12 +84,13 @@ def accept_policy(call: Call, text: str, key: Key | None, bypass_lockout_check: 
     try:
         document = parse(text, "key")
     except PolicyError as error:
-        # unverified: AWS's texts for malformed policies were not seen, so ours say what is wrong
+        # AWS gave no text at all for what is not a policy (aws-sdk-ruby issue 1784, 2018); ours say what is wrong
         raise MalformedPolicyDocumentException("; ".join(error.problems), problems=error.problems) from error
     if not _principals_exist(document, call.world):
         raise MalformedPolicyDocumentException("Policy contains a statement with one or more invalid principals.")
     if not bypass_lockout_check:
-        resource = "*" if key is None else key.arn
+        # a key that has no id yet is any key of its place, so that identity policies on keys by ARN count
+        resource = key_arn(call.region, call.principal.account, "*") if key is None else key.arn
         verdict = verdict_of(call, "kms:PutKeyPolicy", resource, call.principal.account, key, policy=text)
         if not verdict.allowed:
             raise MalformedPolicyDocumentException(

@@ -52,11 +52,15 @@ def _can_rotate(call: Call) -> None:
     source="AWS KMS API Reference, EnableKeyRotation",
 )
 def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | None = None) -> None:
-    """Switch automatic rotation on, or change its period. The first rotation is one period from now."""
+    """Switch automatic rotation on, or change its period. The first rotation is one period from now.
+
+    No period means 365 days, also for a key that has another one: so says the parameter's text in AWS's model.
+    """
     period = PERIOD_DAYS if RotationPeriodInDays is None else RotationPeriodInDays
     key, clock = call.key, call.world.clock
-    if key.rotation_enabled and RotationPeriodInDays is None:
-        return  # unverified: that naming no period leaves the present one as it is
+    if key.rotation_enabled and period == key.rotation_period_days:
+        # On a key that rotates already the call only changes the period: AWS KMS API Reference, EnableKeyRotation.
+        return  # unverified: that the same period again leaves the next date as it is
     key.rotation_enabled = True
     key.rotation_period_days = period
     # unverified: where a changed period counts from; the lab counts from the change

@@ -1,5 +1,8 @@
 """The certification exams that ask about KMS: how long, how many questions, which domain KMS belongs to.
 
+DVA-C02 ends on 2026-11-30 (some pages say 12-01). Of its successor DVA-C03 only the domain's weight was seen (Security,
+26 %), so it has no row yet.
+
 Source: the exams' public guides and pages that quote them, read 2026-11-23. Real scaling of scores is not published.
 """
 
