@@ -33,14 +33,13 @@ _HEADER = _NONCE_AT + NONCE_BYTES
 
 
 class Blob(NamedTuple):
-    """A blob taken apart. Nothing in it is secret but the plaintext inside ``sealed``."""
+    """A blob read: who made it, and where in ``data`` the header ends and the sealed plaintext begins."""
 
     account: str
     key_id: str
     material_id: str
-    nonce: bytes
-    header: bytes
-    sealed: bytes
+    data: bytes
+    cut: int
 
 
 def seal(
@@ -65,7 +64,8 @@ def open_blob(blob: Blob, secret: bytes, context: Mapping[str, str] | None) -> b
     Raises:
         Undecryptable: a bit of the blob or a part of the context is not as it was.
     """
-    return material.aes_open(secret, blob.nonce, blob.sealed, blob.header + canonical(context))
+    data, cut = blob.data, blob.cut
+    return material.aes_open(secret, data[_NONCE_AT:_HEADER], data[cut:], data[:cut] + canonical(context))
 
 
 def parse(data: bytes) -> Blob:
@@ -74,14 +74,14 @@ def parse(data: bytes) -> Blob:
     Raises:
         Undecryptable: this is not a blob of the lab.
     """
-    if len(data) < _HEADER + TAG_BYTES or not data.startswith(MAGIC) or data[8] > 1:
+    total = len(data)
+    if total < _HEADER + TAG_BYTES or not data.startswith(MAGIC) or data[8] > 1:
         raise Undecryptable
-    length = int.from_bytes(data[63:65], "big")
-    if len(data) != size(length):
+    length = data[63] << 8 | data[64]
+    if total != size(length):
         raise Undecryptable
     account, key_id, material_id = _made_by(data[8:63])
-    cut = len(data) - length - TAG_BYTES
-    return Blob(account, key_id, material_id, data[_NONCE_AT:_HEADER], data[:cut], data[cut:])
+    return Blob(account, key_id, material_id, data, total - length - TAG_BYTES)
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ from typing import Any
 
 from kms_lab.core.keys import Key
 from kms_lab.core.names import parse_key_reference
+from kms_lab.core.specs import ENCRYPT_DECRYPT
 from kms_lab.service.operation import NO_KEY, Call
 
 Value = str | tuple[str, ...] | None
@@ -173,8 +174,8 @@ _PRINCIPAL_TYPES: dict[str, str] = {
 
 
 def _algorithm(call: Call, _key: Key | None) -> Value:
-    """Set for cryptographic operations, also where the request leaves the algorithm at its default."""
-    if not call.row.usage:
+    """Set for encryption and decryption, also where the request leaves the algorithm at its default."""
+    if call.row.usage != ENCRYPT_DECRYPT:
         return None
     member = f"{side}EncryptionAlgorithm" if (side := _side(call)) else call.row.algorithm
     return _text(call.params.get(member) or "SYMMETRIC_DEFAULT")

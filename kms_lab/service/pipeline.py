@@ -1,4 +1,4 @@
-"""One call, one way: through the gates to the handler, and one entry in the log whatever happens.
+"""One call, one way: through the gates to the handler, and one entry in the log whatever AWS answers.
 
 Also the service's side of the clock: what happens to a key when one of its dates comes.
 """
@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from kms_lab.core.clock import Due
-from kms_lab.core.errors import KMSError
+from kms_lab.core.errors import KMSError, UnsupportedByLab
 from kms_lab.core.world import World
 from kms_lab.service import gates, operations
 from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
@@ -25,40 +25,24 @@ def handle(call: Call) -> Response:
         KMSError: AWS's refusal, complete with operation, request id and, where policies decided, the verdict.
     """
     row = call.row
-    world = call.world
-    code: str | None = _UNEXPECTED
-    error = None
     try:
-        gates.validate(call)
+        if not call.checked:
+            gates.validate(call)
         for gate in row.gates or _compile(call):
             gate(call)
         response = row.handler(call, **call.params) or {}
-        code = None
-    except KMSError as refusal:
-        error = refusal
-        code = refusal.code
+    except UnsupportedByLab as limit:
+        limit.operation_name = row.name  # a limit of ours: no call that AWS would have recorded or charged
         raise
-    finally:
-        key = call.key
-        index = world.log.append(
-            world.clock.now_us,
-            row.name,
-            call.region,
-            call.principal.arn,
-            None if key is None else key.arn,
-            code,
-            call.material,
-            row.shown,
-            call.params,
-            call.params.get("EncryptionContext") if call.context is None else call.context,
-            call.more,
-        )
-        for event in call.aftermath:
-            world.log.append(world.clock.now_us, **event)
-        if error is not None:
-            _complete(error, call, index)
+    except KMSError as refusal:
+        _complete(refusal, call, _record(call, refusal.code))
+        raise
+    except BaseException:
+        _record(call, _UNEXPECTED)
+        raise
+    index = _record(call, None)
     response["ResponseMetadata"] = {
-        "RequestId": world.log.request_id(index),
+        "RequestId": call.world.log.request_id(index),
         "HTTPStatusCode": 200,
         "RetryAttempts": 0,
     }
@@ -79,6 +63,27 @@ def _compile(call: Call) -> tuple[Gate, ...]:
     row = call.row
     row.gates = gates.gates_of(row)
     return row.gates
+
+
+def _record(call: Call, code: str | None) -> int:
+    """Append the call's entry, and those of the service events it caused. Return the index of its own."""
+    row, world, key = call.row, call.world, call.key
+    index = world.log.append(
+        world.clock.now_us,
+        row.name,
+        call.region,
+        call.principal.arn,
+        None if key is None else key.arn,
+        code,
+        call.material,
+        row.shown,
+        call.params,
+        call.params.get("EncryptionContext") if call.context is None else call.context,
+        call.more,
+    )
+    for event in call.aftermath:
+        world.log.append(world.clock.now_us, **event)
+    return index
 
 
 def _complete(error: KMSError, call: Call, index: int) -> None:

@@ -39,6 +39,7 @@ SOURCE_ADDRESS = "192.0.2.0"
 USER_AGENT = "kms-lab"
 _AWS = "AWS Internal"
 _AES = "SYMMETRIC_DEFAULT"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: CloudTrail's name for an error, where it differs from the API's. Source: events quoted in public issues.
 ERROR_CODES = {"AccessDeniedException": "AccessDenied"}
@@ -392,7 +393,8 @@ def _iso(us: int) -> str:
 
 def _american(moment: datetime) -> str:
     """Write a date as CloudTrail does inside ``responseElements``: ``Aug 10, 2022, 10:38:27 PM``."""
-    return f"{moment:%b} {moment.day}, {moment.year}, {moment.hour % 12 or 12}:{moment:%M:%S} {moment:%p}"
+    month, half = _MONTHS[moment.month - 1], "AM" if moment.hour < 12 else "PM"  # strftime would follow the locale
+    return f"{month} {moment.day}, {moment.year}, {moment.hour % 12 or 12}:{moment:%M:%S} {half}"
 
 
 # ------------------------------------------------------------------------------ all records at once
