@@ -1,6 +1,6 @@
 """Charts with axes: matplotlib draws, the page colours.
 
-``chart`` draws on one re-used figure and returns it as SVG inside the HTML, with a title that states the
+``chart`` draws on one reused figure and returns it as SVG inside the HTML, with a title that states the
 finding, a text for readers who do not see it, and the same numbers as a table. It is SVG and not an image for
 three reasons, in order: it follows light and dark, because its colours become the theme's variables; its words
 stay words; and it is faster (measured, bars and a line with legend: 60 ms of processor time, a PNG takes 100).

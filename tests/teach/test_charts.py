@@ -53,7 +53,7 @@ def test_it_changes_nothing_else_on_the_page(shown):
 
 
 def test_the_same_chart_is_the_same_text(shown):
-    """Drawing again on the re-used figure gives the same bytes: nothing of the last chart is left over."""
+    """Drawing again on the reused figure gives the same bytes: nothing of the last chart is left over."""
     chart(lambda axes: (axes.plot([5], [5]), axes.set(xlabel="x", ylabel="y")), title="t", alt="a", table=TABLE)
     assert chart(bars, title="Cost & keys grow", alt="From 1 to 3.", table=TABLE) == shown
 
