@@ -1,10 +1,19 @@
-"""attempt(): a refusal is part of the lesson, so it is shown as a short card and the notebook goes on."""
+"""attempt(): a refusal is part of the lesson, so it is shown as a short card and the notebook goes on.
 
+Outside ``attempt()`` a refusal ends its cell, as any exception does; ``refusals_in_brief`` sees to it that a learner
+then reads the own line, AWS's answer and what to try, and not the lab's code.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from kms_lab.core.errors import KMSError, ParameterError
-from kms_lab.teach.card import Card, Tone, show
+from kms_lab.core.errors import KMSError, LabError, ParameterError
+from kms_lab.teach.card import Card, Tone, in_notebook, show
+
+_PACKAGE = str(Path(__file__).parents[1])
 
 #: What to try next, by error code. Advice for a learner, not a rule: the rules live in the service.
 WHAT_TO_TRY = {
@@ -13,17 +22,17 @@ WHAT_TO_TRY = {
     "DisabledException": "The key is only disabled. `enable_key` brings it back; nothing is lost.",
     "IncorrectKeyException": "Leave `KeyId` out, or name the key that made this ciphertext.",
     "InvalidAliasNameException": "An alias begins with `alias/`, and `alias/aws/` belongs to AWS.",
-    "InvalidArnException": "Check the ARN letter by letter; some operations take a key only, no alias.",
-    "InvalidCiphertextException": "Give the same encryption context as at Encrypt, and the ciphertext unchanged.",
+    "InvalidArnException": "Some operations take a key's ID or ARN, and no alias. Else check the ARN letter by letter.",
+    "InvalidCiphertextException": "Hand in the ciphertext as it was, and the encryption context of the Encrypt call.",
     "InvalidKeyUsageException": "`describe_key` shows `KeyUsage` and `KeySpec`; take an operation that fits.",
     "KMSInvalidStateException": "`describe_key` shows `KeyState`; if deletion is pending, `cancel_key_deletion` first.",
     "LimitExceededException": "A quota is reached; the message says which.",
     "MalformedPolicyDocumentException": "Check JSON and principals, and that you could still change it afterwards.",
-    "NotFoundException": "Check the id, the alias's spelling, and the Region: a key lives in one Region.",
+    "NotFoundException": "Check the ID, or the alias with its `alias/`, and the Region: a key lives in one Region.",
     "TagException": "Check the tags for duplicates and for the reserved prefix `aws:`.",
     "ThrottlingException": "Wait a little and try again, longer each time.",
     "UnsupportedByLab": "The lab does not have this yet; AWS does.",
-    "ValidationException": "The message names the parameter that does not fit.",
+    "ValidationException": "Read what AWS says: change that in the call, and run the cell again.",
 }
 
 
@@ -95,3 +104,36 @@ def verdict_sentence(error: KMSError) -> str:
     """Return the verdict's plain sentence, if the refusal carries a verdict."""
     verdict: Any = error.evidence.get("verdict")
     return str(getattr(verdict, "sentence", "") or "")
+
+
+def refusals_in_brief() -> None:
+    """In a notebook, from now on, cut a refusal's traceback to the learner's own lines, and add why and what to try.
+
+    The same holds for what the lab itself turns away (``LabError``). Other exceptions stay as they are.
+    """
+    if in_notebook():
+        sys.modules["IPython"].get_ipython().set_custom_exc((KMSError, LabError), _in_brief)
+
+
+def _in_brief(
+    shell: Any, kind: type[BaseException], error: BaseException, trace: TracebackType | None, tb_offset: Any = None
+) -> None:
+    shell.showtraceback((kind, error, _cut(trace)), tb_offset=tb_offset)
+    if isinstance(error, KMSError) and (advice := refusal_card(error).lines[1:]):
+        show(Card(Tone.REFUSED, error.operation_name or "this call", advice))
+    if isinstance(error, ParameterError) and any("type: <class 'dict'>" in problem for problem in error.problems):
+        show(Card(Tone.HINT, "that is a whole answer", ('Take the member that is meant, such as `["KeyId"]`.',)))
+
+
+def _cut(trace: TracebackType | None) -> TracebackType | None:
+    """The same traceback, up to where it enters the package."""
+    kept = None
+    for step in reversed(list(_until_package(trace))):
+        kept = TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return kept
+
+
+def _until_package(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        yield trace
+        trace = trace.tb_next

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from kms_lab.doors.client import Client
 from kms_lab.lab import Lab
+from kms_lab.teach.attempt import refusals_in_brief
 from kms_lab.teach.card import Card, Tone, in_notebook, show
 from kms_lab.teach.checkpoint import Keeper, mark
 from kms_lab.teach.exercise import TRIES_BEFORE_SOLUTION, Exercise, Misconception, Outcome, Result, judge, untouched
@@ -161,6 +162,7 @@ def open_lesson(
     lesson = Lesson(lesson_data(number), seed=seed, folder=folder)
     lesson.remember("lesson_opened")
     _save_after_each_cell(lesson)
+    refusals_in_brief()
     show(lesson.header(made_for))
     return lesson
 
@@ -226,7 +228,7 @@ class Lesson:
         prediction = self._prediction(name)
         text = self.predicted(name)
         if not text:
-            advice = f'Write it down first: `lesson.predict("{name}", ...)`. Then run this cell again.'
+            advice = f'Write it down first, in the cell with `lesson.predict("{name}")`. Then run this cell again.'
             return Card(Tone.OPEN, f"{name} Prediction", (prediction.prompt, advice))
         try:
             truth = str(prediction.truth(self.probe()))
@@ -238,7 +240,7 @@ class Lesson:
         chosen = prediction.option(text)
         if text != truth and chosen is not None and chosen.feedback:
             lines.append(chosen.feedback)
-        found = "as you expected" if text == truth else "not what you expected, and that is how one learns it"
+        found = "as you expected" if text == truth else "not what you expected"
         return Card(Tone.PREDICTION, f"{name}: {found}", (*lines, prediction.why))
 
     def quiz(self, name: str, answer: Any = ...) -> Any:
@@ -271,8 +273,9 @@ class Lesson:
             back: 1 is the last checkpoint, 2 the one before it ...
         """
         if not 1 <= back <= len(self._earlier):
-            how_many = f"There are {len(self._earlier)}." if self._earlier else "There is none yet."
-            return Card(Tone.OPEN, "Resume", (f"No such checkpoint. {how_many} You are at the lesson's start.",))
+            there = {0: "There is none yet.", 1: "There is one."}
+            how_many = there.get(len(self._earlier), f"There are {len(self._earlier)}.")
+            return Card(Tone.NOTE, "No such checkpoint", (f"{how_many} Your lab was not changed.",))
         checkpoint = self._earlier[back - 1]
         try:
             lab = checkpoint.load()
@@ -296,9 +299,12 @@ class Lesson:
         self.checkpoint()
         lab, self.given, self._start = self._starting_world()
         self.lab.restore(lab)
+        self._keeper = Keeper(self._progress.folder, self.data.number, self._seed, self.lab)
+        self._earlier = self._keeper.earlier()
         lines = (
             "Your lab is at its start again; progress is kept.",
-            "Run the cells from the top to set your variables.",
+            "Run the cells below the first one again, to set your variables.",
+            *(["`lesson.resume()` brings back the lab as it was before."] if self._earlier else []),
         )
         return Card(Tone.NOTE, f"Lesson {self.data.number} from the start", lines)
 
@@ -323,7 +329,7 @@ class Lesson:
         """Write everything you have done, in all lessons, to one file to take with you. It holds no answers."""
         where = self._progress.export(path)
         return Card(
-            Tone.NOTE, "Progress exported", (f"Saved as `{where}`. `lesson.import_progress(...)` reads it back.",)
+            Tone.NOTE, "Progress exported", (f'Saved as `{where}`. `lesson.import_progress("{where}")` reads it back.',)
         )
 
     def import_progress(self, path: str | os.PathLike[str]) -> Card:
@@ -331,8 +337,9 @@ class Lesson:
         try:
             count = self._progress.import_(path)
         except ProgressError as error:
-            return Card(Tone.WRONG, "Progress not imported", (str(error),))
-        return Card(Tone.RIGHT, "Progress imported", (f"{count} new entries.",))
+            return Card(Tone.NOTE, "Progress not imported", (str(error),))
+        new = {0: "Nothing in it was new here.", 1: "1 new entry."}.get(count, f"{count} new entries.")
+        return Card(Tone.NOTE, "Progress imported", (new, "`lesson.progress()` shows what is done."))
 
     def widget(self, name: str) -> Any:
         """Return one of the lesson's widgets, wired to its lab."""

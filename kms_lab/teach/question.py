@@ -220,7 +220,8 @@ class Matching(Question):
         if not misled:
             return self._judged(True, ())
         names = dict.fromkeys(chosen[i].misconception for i in misled if chosen[i].misconception)
-        lines = tuple(f"`{i}` with `{chosen[i].key}`: {chosen[i].feedback}" for i in misled)
+        texts = dict(self.items)
+        lines = tuple(f"“{texts[i]}”: not `{chosen[i].key}`. {chosen[i].feedback}" for i in misled)
         return Judged(Outcome.WRONG, lines, tuple(names))
 
     def _more_items(self) -> tuple[str, ...]:

@@ -1,6 +1,9 @@
 """attempt(): a refusal becomes a card, everything else stays what it is."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -92,3 +95,46 @@ class TestAttempt:
 
         bundle = refusal_card(tried.error)._repr_mimebundle_()
         assert json.loads(json.dumps(bundle)).keys() == {"text/html", "text/plain"}
+
+
+class TestOutsideAttempt:
+    @pytest.fixture
+    def run(self, tmp_path):
+        """Run code as a notebook would, after a lesson was opened, and return what the learner reads."""
+
+        def run(code):
+            opened = "from kms_lab.teach import open_lesson; kms = open_lesson('00').kms"
+            line = [sys.executable, "-m", "IPython", "--simple-prompt", "--colors=NoColor", "-c", f"{opened}\n{code}"]
+            home = {**os.environ, "KMS_LAB_HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+            done = subprocess.run(line, capture_output=True, text=True, env=home, timeout=60, check=False)
+            return done.stdout + done.stderr
+
+        return run
+
+    def test_refusal(self, run):
+        """A refusal ends the cell; the learner reads the own line, AWS's answer and what to try, and no lab code."""
+        shown = run("kms.encrypt(KeyId='orders', Plaintext=b'x')\nprint('went', 'on')")
+
+        assert "NotFoundException" in shown
+        assert "kms.encrypt(KeyId='orders'" in shown
+        assert "Try: " in shown
+        assert "pipeline.py" not in shown
+        assert "client.py" not in shown
+        assert "went on" not in shown
+
+    def test_parameter_mistake(self, run):
+        """A call that boto3 would not send shows the problem, and no lab code."""
+        shown = run("kms.encrypt(KeyID='alias/orders', Plaintext=b'x')")
+
+        assert 'Unknown parameter in input: "KeyID"' in shown
+        assert "client.py" not in shown
+
+    def test_whole_answer(self, run):
+        """Whoever hands in a whole answer where an id belongs is told to take a member of it."""
+        shown = run("kms.encrypt(KeyId=kms.create_key()['KeyMetadata'], Plaintext=b'x')")
+
+        assert 'Take the member that is meant, such as `["KeyId"]`.' in shown
+
+    def test_python_mistake(self, run):
+        """A mistake in Python is shown as Python shows it."""
+        assert "NameError: name 'kmz' is not defined" in run("kmz.encrypt()")

@@ -343,10 +343,15 @@ class TestCheckpoint:
         """Restart brings back the starting world, and what was there stays as a checkpoint."""
         start = lesson.lab.world.to_data()
         lesson.kms.create_key()
+        made = lesson.lab.world.to_data()
         lesson.restart()
 
         assert lesson.lab.world.to_data() == start
         assert lesson.probe().calls() == []
+
+        lesson.checkpoint()  # as after each cell
+        lesson.resume()
+        assert lesson.lab.world.to_data() == made
 
 
 class TestLessonData:

@@ -254,7 +254,7 @@ class TestFromALesson:
 
         shown = elsewhere.import_progress(tmp_path / "mine.json")
 
-        assert "1 new entries" in repr(shown)
+        assert "1 new entry" in repr(shown)
         assert elsewhere.q2.solved
 
     def test_broken_file(self, lesson, tmp_path):

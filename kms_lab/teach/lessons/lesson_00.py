@@ -1,35 +1,54 @@
 """Lesson 00: the lab itself. One call and the traces it leaves, the clock, and how progress is kept."""
 
+import json
+import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from kms_lab.core.clock import to_us
+from kms_lab.core.errors import AccessDeniedException
 from kms_lab.lab import ADMIN, Lab
-from kms_lab.teach.exercise import Exercise, Misconception, Result, Solution, right, wrong
+from kms_lab.service.operation import NO_KEY, OPERATIONS
+from kms_lab.teach.exercise import Exercise, Misconception, Outcome, Result, Solution, right, wrong
 from kms_lab.teach.lesson import Lesson, LessonData, Objective
 from kms_lab.teach.probe import Probe, Unfinished
 from kms_lab.teach.question import Choice, Matching, Multiple, Option, Prediction
 
 INTERN = "arn:aws:iam::111122223333:role/Intern"
 APP = "arn:aws:iam::111122223333:role/App"
-_USE = {"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": "*"}
+#: whoever tried in the night is one of these: another one for every learner
+_NIGHT = ("Courier", "Gardener", "Painter")
 
 
 def world(lab: Lab) -> dict[str, Any]:
-    """A key named alias/orders that rotates yearly, an App that may use it, and an Intern who tried."""
+    """A key named alias/orders that rotates yearly, an App at work all night, and one caller who was refused."""
     kms = lab.client()
-    key = kms.create_key(Description="Orders")["KeyMetadata"]["KeyId"]
-    kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
-    kms.enable_key_rotation(KeyId=key)
-    lab.iam.create_role("App", policies=[{"Version": "2012-10-17", "Statement": [_USE]}])
+    key = kms.create_key(Description="Orders")["KeyMetadata"]
+    kms.create_alias(AliasName="alias/orders", TargetKeyId=key["KeyId"])
+    kms.enable_key_rotation(KeyId=key["KeyId"])
+    lab.iam.create_role("App", policies=[_allow(["kms:Encrypt", "kms:Decrypt"], key["Arn"])])
     lab.iam.create_role("Intern")
-    letter = kms.encrypt(KeyId=key, Plaintext=b"Dear customer")["CiphertextBlob"]
-    lab.clock.travel(hours=13)
-    lab.client(APP).decrypt(CiphertextBlob=letter)
-    try:
-        lab.client(INTERN).decrypt(CiphertextBlob=letter)
-    except lab.client().exceptions.AccessDeniedException:
-        lab.clock.travel(hours=11)
-    return {"orders": key, "letter": letter, "intern": INTERN, "app": APP}
+    stranger = lab.iam.create_role(_NIGHT[int(key["KeyId"][0], 16) % len(_NIGHT)])
+    letter = kms.encrypt(KeyId="alias/orders", Plaintext=b"Welcome! Break anything you like. Only the rules are real.")
+    lab.clock.travel(hours=12)
+    order = lab.client(APP).encrypt(KeyId="alias/orders", Plaintext=b"order 42: two chairs")["CiphertextBlob"]
+    for hour in range(12):
+        lab.client(APP).decrypt(CiphertextBlob=order)
+        if hour == 6:
+            _refused(lab, stranger, order)
+        lab.clock.travel(hours=1)
+    return {"orders": key["KeyId"], "letter": letter["CiphertextBlob"], "intern": INTERN, "app": APP}
+
+
+def _allow(actions: list[str], key: str) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": actions, "Resource": key}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def _refused(lab: Lab, who: str, blob: bytes) -> None:
+    with suppress(AccessDeniedException):
+        lab.client(who).decrypt(CiphertextBlob=blob)
 
 
 # ------------------------------------------------------------------------------ exercises
@@ -41,39 +60,51 @@ def _encrypted(probe: Probe, value: Any) -> Result:
     if probe.calls("Encrypt", ok=True):
         return wrong("any-key-will-do", "You encrypted, but under another key than the one behind alias/orders.")
     refused = [call for call in _by_admin(probe) if call.operation == "Encrypt" and call.error]
-    if refused:
-        return wrong("alias-without-prefix", f"Your Encrypt was refused with {refused[-1].error}.")
-    return wrong("data-key-is-encrypt", "You called KMS, but no Encrypt is in the trail.")
+    if not refused:
+        return wrong("data-key-is-encrypt", "You called KMS, but no Encrypt is in the trail.")
+    name = str(refused[-1].request.get("KeyId", ""))
+    seen = f"Your Encrypt with the key name {name!r}, in {refused[-1].region}, was refused: {refused[-1].error}."
+    if name == "orders":
+        return wrong("alias-without-prefix", seen)
+    return Result(Outcome.WRONG, seen)
 
 
 def _by_admin(probe: Probe) -> list[Any]:
     """The learner's own calls, without those that the notebook makes for them."""
-    return [call for call in probe.calls() if call.principal == ADMIN and call.operation != "DescribeKey"]
+    shown = ("DescribeKey", "Decrypt")
+    return [call for call in probe.calls() if call.principal == ADMIN and call.operation not in shown]
 
 
 def _time_passed(probe: Probe, value: Any) -> Result:
     passed = probe.now - probe.given["start"]
     if passed >= timedelta(days=31):
         return right(f"{passed.days} days went by. The bill now stands at ${probe.lab.bill().total:,.2f}.")
+    if passed >= timedelta(days=2):
+        return Result(Outcome.WRONG, f"{passed.days} days went by, and that is not enough.")
     if passed > timedelta(0):
-        return wrong("units", f"Only {passed} went by.")
+        return wrong("units", f"Only {passed} hours went by." if passed.days == 0 else f"Only {passed} went by.")
     return wrong("calls-move-time", "You made calls, but the clock still shows the same moment.")
 
 
 def _refused_caller(probe: Probe, value: Any) -> Result:
-    who = str(value)
-    if who in (INTERN, _session(probe)):
-        return right("A refused call leaves a trace too, with its error code.")
-    if who.endswith(("role/App", "assumed-role/App/lab")):
-        return wrong("success-is-refusal", "That caller's row has no errorCode: the call worked.")
-    if who == ADMIN:
-        return wrong("refusals-leave-no-trace", "None of that caller's calls was refused.")
-    return wrong("refusals-leave-no-trace", "No refused call in the trail was made by that caller.")
-
-
-def _session(probe: Probe) -> str:
+    who = _role(value.strip())
     log = probe.lab.world.log
-    return next(str(e.principal) for e in map(log.entry, range(len(log))) if e.error == "AccessDeniedException")
+    entries = [entry for entry in map(log.entry, range(len(log))) if _role(str(entry.principal)) == who]
+    refused = [entry for entry in entries if entry.error == "AccessDeniedException"]
+    before = to_us(probe.given["start"])
+    if any(entry.operation == "Decrypt" and entry.at_us < before for entry in refused):
+        return right("A refused call leaves a trace too, with its error code.")
+    if refused:
+        return wrong("half-a-row", f"That caller was refused, with {refused[0].operation}. Look at the time as well.")
+    if entries:
+        return wrong("success-is-refusal", "That caller's rows have no errorCode: its calls worked.")
+    return Result(Outcome.WRONG, "No caller in the trail has this name. Copy the whole ARN, from `arn:` to the end.")
+
+
+def _role(arn: str) -> str:
+    """A role's own ARN, whether the role or its session is given; other names stay as they are."""
+    session = re.fullmatch(r"arn:aws:sts::(\d+):assumed-role/([^/]+)/.+", arn)
+    return f"arn:aws:iam::{session[1]}:role/{session[2]}" if session else arn
 
 
 def _may_decrypt_only(probe: Probe, value: Any) -> Result:
@@ -81,11 +112,23 @@ def _may_decrypt_only(probe: Probe, value: Any) -> Result:
     if not probe.may(INTERN, "kms:Decrypt", key):
         if probe.may(INTERN, "kms:Encrypt", key):
             return wrong("encrypt-includes-decrypt", "Intern may encrypt now, but a Decrypt is still refused.")
-        return wrong("key-opens-itself", "A Decrypt by Intern is still refused.")
-    for action in ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:Encrypt"):
-        if probe.may(INTERN, action, key):
-            return wrong("broad-is-fine", f"Intern can decrypt, and may now also call {action}.")
-    return right("Intern may decrypt, and nothing else that was tried.")
+        if "kms:Decrypt" in json.dumps(probe.lab.iam.policies(INTERN)):
+            seen = "Intern has a policy with kms:Decrypt in it, but its Resource does not match this key."
+            return wrong("any-name-in-a-policy", seen)
+        return wrong("key-opens-itself", "No policy of Intern allows kms:Decrypt, so a Decrypt is still refused.")
+    if more := [action for action in _other_actions() if probe.may(INTERN, action, key)]:
+        others = f" and {len(more) - 1} more calls" if len(more) > 1 else ""
+        return wrong("broad-is-fine", f"Intern can decrypt, and may now also call {more[0]}{others}.")
+    if probe.may(INTERN, "kms:Decrypt", probe.client().create_key()["KeyMetadata"]["KeyId"]):
+        return wrong("broad-is-fine", "Intern can decrypt with the orders key, and with every other key you make.")
+    return right("Intern may decrypt with the orders key. Every other call on it was tried, and is refused.")
+
+
+def _other_actions() -> list[str]:
+    """Every permission to do something with a key, except kms:Decrypt, the most harmful first."""
+    actions = {row.permission for row in OPERATIONS.values() if row.target != NO_KEY and row.permission}
+    worst = ("kms:ScheduleKeyDeletion", "kms:PutKeyPolicy", "kms:DisableKey", "kms:Encrypt")
+    return [*worst, *sorted(actions - {*worst, "kms:Decrypt"})]
 
 
 def _policies_touched(probe: Probe) -> bool:
@@ -121,7 +164,7 @@ def _with_start(lab: Lab) -> dict[str, Any]:
 LESSON = LessonData(
     number="00",
     title="Start here",
-    minutes=15,
+    minutes=20,
     goal="You know what the lab is, what every call leaves behind, and how your work is kept.",
     topics=("the lab", "clock, verdict, trail and bill", "progress", "what differs from AWS"),
     objectives=(
@@ -145,7 +188,7 @@ LESSON = LessonData(
             "Any call with a key in it encrypts.",
             "Encrypt is a call of its own; making or describing a key encrypts nothing.",
         ),
-        Misconception("units", "Any argument of travel will do.", "travel takes days=, hours=, minutes= or to=."),
+        Misconception("units", "A number alone says how long.", "The unit is its name: days=, hours=, minutes=."),
         Misconception(
             "calls-move-time",
             "Working in the lab makes its time go by.",
@@ -162,6 +205,11 @@ LESSON = LessonData(
             "Every call stands there; only errorCode marks a refusal.",
         ),
         Misconception(
+            "half-a-row",
+            "An error code alone tells the story.",
+            "A row says who, which call, when, and with what result. The story needs all four.",
+        ),
+        Misconception(
             "encrypt-includes-decrypt",
             "Whoever may encrypt may also decrypt.",
             "They are two permissions, and often two different people.",
@@ -173,8 +221,13 @@ LESSON = LessonData(
         ),
         Misconception(
             "broad-is-fine",
-            "kms:* is a simple way to allow one call.",
-            "It also allows deleting the key. Allow what the job needs.",
+            "It does no harm to allow a little more.",
+            "Each further call and each further key is one more way to do damage. Allow what the job needs.",
+        ),
+        Misconception(
+            "any-name-in-a-policy",
+            "A policy may name a key in any way.",
+            "To allow the use of a key, Resource holds the key's ARN. An alias there means the alias itself.",
         ),
         Misconception(
             "rotation-breaks",
@@ -187,7 +240,7 @@ LESSON = LessonData(
             "The world comes back: keys, clock, trail. Names in Python are set by running their cells again.",
         ),
         Misconception(
-            "tool-mixed", "One view answers every question.", "Each of the four answers one kind of question."
+            "tool-mixed", "One view answers every question.", "Each view answers a question of its own kind."
         ),
     ),
     world=_with_start,
@@ -197,17 +250,17 @@ LESSON = LessonData(
             title="Your first ciphertext",
             stars=1,
             objectives=("call",),
-            prompt="Encrypt any bytes under `alias/orders`.",
+            prompt="Encrypt a message of your own under `alias/orders`.",
             check=_encrypted,
             attempted=lambda probe: bool(_by_admin(probe)),
             hints=(
-                "Look at what `kms.` offers: press Tab after the dot.",
-                "Encrypt takes the key's name and the bytes.",
+                "Type `kms.enc` and press Tab. Inside the brackets, Shift + Tab shows what the call takes.",
+                'Encrypt takes two things: `KeyId`, here the alias, and `Plaintext`, your message as bytes (`b"..."`).',
                 '`kms.encrypt(KeyId="alias/...", Plaintext=b"...")`',
             ),
             solution=Solution(
-                code='kms.encrypt(KeyId="alias/orders", Plaintext=b"hello")\nlesson.q1.check()',
-                why="An alias stands for its key in cryptographic calls.",
+                code='with attempt():\n    kms.encrypt(KeyId="alias/orders", Plaintext=b"hello")\nlesson.q1.check()',
+                why="In a call that uses a key, its alias can stand for it.",
             ),
             misconceptions=("any-key-will-do", "alias-without-prefix", "data-key-is-encrypt"),
         ),
@@ -216,43 +269,49 @@ LESSON = LessonData(
             title="Who was refused?",
             stars=2,
             objectives=("evidence",),
-            prompt="In the first night somebody tried to decrypt and was refused. Hand in that caller's ARN.",
+            prompt="In the night somebody tried to decrypt an order, and was refused. Who was it?",
             check=_refused_caller,
             expects="the caller's ARN, as text",
             takes=str,
             hints=(
-                "`lab.trail()` is a DataFrame with one row for each event.",
-                "Refused calls have an `errorCode`.",
-                'trail = lab.trail(); look at trail[trail["errorCode"] == "AccessDenied"]',
+                "The five rows above are the newest only. `lab.trail()` has them all.",
+                "Rows of refused calls have an `errorCode`; the others have NaN, pandas' word for empty.",
+                'Look at `trail[trail["errorCode"].notna()]`, at the column `principal`, and at the time.',
             ),
             solution=Solution(
-                code='trail = lab.trail()\nrefused = trail[trail["errorCode"].notna()]\n'
-                'caller = str(refused["principal"].iloc[0])\nlesson.q2.check(caller)',
+                code="""
+trail = lab.trail()
+refused = trail[trail["errorCode"].notna() & (trail["eventName"] == "Decrypt")]
+caller = refused["principal"].iloc[0]
+lesson.q2.check(caller)
+""",
                 why="A refusal is an event like any other, and the error code gives it away.",
             ),
-            misconceptions=("refusals-leave-no-trace", "success-is-refusal"),
+            misconceptions=("success-is-refusal", "half-a-row"),
         ),
         Exercise(
             id="q3",
-            title="Let the Intern read, and no more",
+            title="Let Intern read, and no more",
             stars=2,
             objectives=("evidence", "call"),
             prompt="Give the role Intern a policy that lets it decrypt with the orders key, and nothing else.",
             check=_may_decrypt_only,
             attempted=_policies_touched,
             hints=(
-                "The lab's users and roles are in `lab.iam`.",
-                "An identity policy has a statement with Effect, Action and Resource.",
-                '`lab.iam.put_policies(lesson.given.intern, [{"Version": "2012-10-17", "Statement": [...]}])`',
+                "The App's policy, shown above, has the right shape. What does it allow that Intern must not do?",
+                "Copy the whole list, and change `Action` to the one call that reads.",
+                "`lab.iam.put_policies(lesson.given.intern, [...])`, with the App's policy in the brackets and "
+                '`"Action": "kms:..."` in it',
             ),
             solution=Solution(
-                code='arn = lab.key("alias/orders").arn\n'
-                'statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": arn}\n'
-                'lab.iam.put_policies(lesson.given.intern, [{"Version": "2012-10-17", "Statement": [statement]}])\n'
-                "lesson.q3.check()",
+                code="""
+statement = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": lab.key("alias/orders").arn}
+lab.iam.put_policies(lesson.given.intern, [{"Version": "2012-10-17", "Statement": [statement]}])
+lesson.q3.check()
+""",
                 why="The key's own policy leaves the decision to IAM, so an identity policy is enough.",
             ),
-            misconceptions=("encrypt-includes-decrypt", "key-opens-itself", "broad-is-fine"),
+            misconceptions=("encrypt-includes-decrypt", "any-name-in-a-policy", "key-opens-itself", "broad-is-fine"),
         ),
         Exercise(
             id="q4",
@@ -277,31 +336,31 @@ LESSON = LessonData(
     predictions=(
         Prediction(
             id="p1",
-            prompt="The Intern, whom no policy mentions, tries to encrypt. What will the trail show?",
+            prompt="Intern, whom no policy mentions, calls Encrypt. What will the trail show?",
             options=(
-                Option("a", "The call, marked as refused", ""),
+                Option("a", "The call, with an error code: it was refused", ""),
                 Option(
                     "b",
-                    "Nothing: it was refused",
-                    "It stands there, with an error code.",
+                    "Nothing: a refused call never happened",
+                    "It is there, with its error code.",
                     "refusals-leave-no-trace",
                 ),
                 Option(
                     "c",
-                    "The call, done: Intern is in the account",
+                    "The call, and no error: Intern is in the account",
                     "Somebody must allow it first.",
                     "key-opens-itself",
                 ),
             ),
             truth=_intern_leaves,
-            why="Refused calls are recorded, and the error carries the verdict.",
+            why="No policy allowed the call, so KMS refused it. A refusal is recorded like any other call.",
             objectives=("evidence",),
         ),
         Prediction(
             id="p2",
-            prompt="The orders key rotates every year. Ten years from now, will a letter encrypted today still open?",
+            prompt="The orders key gets new key material every year. Will your letter still open in ten years?",
             options=(
-                Option("a", "Yes", ""),
+                Option("a", "Yes, whatever the number of rotations", ""),
                 Option(
                     "b",
                     "No, its key material has been replaced",
@@ -310,7 +369,7 @@ LESSON = LessonData(
                 ),
             ),
             truth=_letter_opens,
-            why="Rotation adds new material for new encryption. The old ones stay and still decrypt.",
+            why="Rotation adds new material for new encryption. The old ones stay, and still decrypt.",
             objectives=("clock",),
         ),
     ),

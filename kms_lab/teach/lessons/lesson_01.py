@@ -76,22 +76,34 @@ def _named(probe: Probe, value: Any) -> Result:
         if not _names_asked_for(probe):
             return wrong("label-is-alias", "You made a key, but no call asked for an alias.")
         return wrong("any-name-will-do", "No alias of your Region is called alias/tickets.")
-    others = [name for name in _aliases(probe, target.id) if name != "alias/tickets"]
-    if target.arn in probe.given["keys"] or others:
+    others = [name for name in _aliases(probe, target.id) if name in _SHOWN_NAMES]
+    if target.arn in probe.given["keys"] or others or target.description == "My first key":
         known = f", which also has the name {others[0]}" if others else ""
         return wrong("alias-makes-key", f"alias/tickets points at a key that was there before{known}.")
     return right(f"alias/tickets points at a key of your own, {target.id}.")
 
 
+#: names and notes of what the lesson itself makes before this exercise
+_SHOWN_NAMES = ("alias/menu", "alias/table")
+_SHOWN_NOTES = ("My first key", "Menu cards", "Table plan")
+
+
 def _made_something(probe: Probe) -> bool:
-    """Anything beyond the lesson's own three keys and two aliases."""
-    notes = {call.request.get("Description") for call in probe.calls("CreateKey", ok=True)}
-    return bool(_names_asked_for(probe)) or not notes <= {"My first key", "Menu cards", "Table plan"}
+    """A key beyond those of the worked examples, or anything with the name that was asked for."""
+    return _own_key_at(probe) < len(probe.calls()) or any("ticket" in str(call.request) for call in probe.calls())
 
 
-def _names_asked_for(probe: Probe) -> set[str]:
-    """The aliases that the learner asked for, without those of the worked examples."""
-    return {str(call.request.get("AliasName")) for call in probe.calls("CreateAlias")} - {"alias/menu", "alias/table"}
+def _own_key_at(probe: Probe) -> int:
+    """Where in the log the learner made the first key of the exercise; the log's length if there is none."""
+    calls = probe.calls()
+    made = (call.operation == "CreateKey" and call.error is None for call in calls)
+    own = (is_key and call.request.get("Description") not in _SHOWN_NOTES for call, is_key in zip(calls, made))
+    return next((at for at, found in enumerate(own) if found), len(calls))
+
+
+def _names_asked_for(probe: Probe) -> bool:
+    """Did a call ask for an alias since then? What was tried in the worked example does not count."""
+    return any(call.operation == "CreateAlias" for call in probe.calls()[_own_key_at(probe) :])
 
 
 def _switched(probe: Probe, value: Any) -> Result:

@@ -12,6 +12,9 @@ ANSWERS = {
             'kms.create_alias(AliasName="alias/tickets", TargetKeyId=lesson.given.orders)\n'
             + _NEW
             + 'kms.update_alias(AliasName="alias/tickets", TargetKeyId=new["KeyId"])\nlesson.q1.check()',
+            _NEW  # a slip, mended
+            + 'kms.create_alias(AliasName="alias/ticket", TargetKeyId=new["KeyId"])\n'
+            + 'kms.create_alias(AliasName="alias/tickets", TargetKeyId=new["KeyId"])\nlesson.q1.check()',
             'new = kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]\n'
             'kms.create_alias(AliasName="alias/tickets", TargetKeyId=new)\nlesson.q1.check()',
         ),
