@@ -199,12 +199,17 @@ def _count(number: int, noun: str) -> str:
 
 
 def lab_arguments(folder: Path, *, browser: bool, port: int | None, root: bool) -> list[str]:
-    """JupyterLab's command line: only on this machine, at the first notebook, asking nobody for news."""
+    """JupyterLab's command line: only on this machine, at the first notebook, asking nobody for news.
+
+    The settings folder is ours for this server alone: a notebook that is saved and opened again shows its widgets'
+    last pictures without a kernel.
+    """
     first = min(folder.glob("*.ipynb")).name
     arguments = [
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{first}",
+        f"--LabApp.app_settings_dir={Path(__file__).parent / 'jupyter'}",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
     ]

@@ -31,6 +31,8 @@ from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 ROOT = Path(__file__).resolve().parents[2]
+#: the settings that the kms-lab command starts JupyterLab with
+SETTINGS = ROOT / "kms_lab" / "jupyter"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -55,6 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # --- the server -------------------------------------------------------------------------------------------
+#: the settings that the kms-lab command starts JupyterLab with
 
 
 class Server:
@@ -101,7 +104,7 @@ class Server:
             *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
             *(f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="),
             *("--ServerApp.password=", f"--ServerApp.root_dir={self.folder}"),
-            *("--LabApp.expose_app_in_browser=True", "--LabApp.news_url="),
+            *("--LabApp.expose_app_in_browser=True", "--LabApp.news_url=", f"--LabApp.app_settings_dir={SETTINGS}"),
         ]
 
     def _wait(self) -> None:
@@ -358,6 +361,11 @@ class Notebook:
         """No error in the console, and nothing tried to leave the machine."""
         assert not self.errors
         assert not self.leaving
+
+    def reopen(self) -> None:
+        """Load the page again, as somebody does who comes back to the notebook."""
+        self._open()
+        self.quiet()
 
     def close(self) -> None:
         """Shut the kernel down and close the page."""
