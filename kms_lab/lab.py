@@ -6,6 +6,7 @@ and asks the views.
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,8 +58,6 @@ class Lab:
     b'hello'
     """
 
-    _last_call: Call | None
-
     def __init__(self, seed: int | None = None, start: datetime = START) -> None:
         self._take(World(to_us(start), seed))
         self.iam.create_user("Admin", policies=[_ADMINISTRATOR_ACCESS])
@@ -78,7 +77,7 @@ class Lab:
             LabError: nobody of that name exists in the lab yet.
             ValueError: the text is not the ARN of a principal.
         """
-        return Client(self.world, self._known(principal), region, self._listen)
+        return Client(self.world, self._known(principal), region, self._calls.append)
 
     @property
     def last_verdict(self) -> Verdict | None:
@@ -86,7 +85,7 @@ class Lab:
 
         None before the first call, or if it did not get as far as the policies.
         """
-        return self._last_call.verdict if self._last_call is not None else None
+        return self._calls[-1].verdict if self._calls else None
 
     def key(self, reference: str, region: str = REGION, account: str = ACCOUNT) -> Key:
         """Return the record of a living key, by id, ARN, alias name or alias ARN. For looking, not for changing.
@@ -172,7 +171,7 @@ class Lab:
     def restore(self, other: "Lab") -> None:
         """Put another lab's world in place of this one's; clients of this lab go on in it."""
         self.world.become(other.world.fork())
-        self._last_call = None
+        self._calls.clear()
 
     def save(self, path: str | Path) -> None:
         """Write the whole lab to one JSON file, at once or not at all. It holds key material: keep it to yourself."""
@@ -197,10 +196,7 @@ class Lab:
         self.world = world
         self.clock = LabClock(world)
         self.iam = Iam(world)
-        self._last_call = None
-
-    def _listen(self, call: Call) -> None:
-        self._last_call = call
+        self._calls: deque[Call] = deque(maxlen=1)  # the last one
 
     def _known(self, principal: str) -> Principal:
         who = Principal.parse(principal)

@@ -24,6 +24,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from cryptography.exceptions import InvalidTag
+
 from kms_lab.core import material
 from kms_lab.core.material import NONCE_BYTES, TAG_BYTES, Undecryptable
 
@@ -65,7 +67,10 @@ def open_blob(blob: Blob, secret: bytes, context: Mapping[str, str] | None) -> b
         Undecryptable: a bit of the blob or a part of the context is not as it was.
     """
     data, cut = blob.data, blob.cut
-    return material.aes_open(secret, data[_NONCE_AT:_HEADER], data[cut:], data[:cut] + canonical(context))
+    try:
+        return material.aes(secret).decrypt(data[_NONCE_AT:_HEADER], data[cut:], data[:cut] + canonical(context))
+    except InvalidTag:
+        raise Undecryptable from None
 
 
 def parse(data: bytes) -> Blob:

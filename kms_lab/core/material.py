@@ -11,7 +11,6 @@ Source: AWS KMS Developer Guide, "Key spec reference"; FIPS 186-5 A.2.1 (private
 from collections.abc import Callable
 from functools import lru_cache
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from kms_lab.core.specs import SPECS
@@ -48,18 +47,6 @@ def generate(spec: str, entropy: Entropy) -> bytes:
 def aes(secret: bytes) -> AESGCM:
     """Return the cipher of a symmetric secret."""
     return AESGCM(secret)
-
-
-def aes_open(secret: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:
-    """Return the plaintext.
-
-    Raises:
-        Undecryptable: the tag does not fit secret, nonce, ciphertext and ``aad`` together.
-    """
-    try:
-        return aes(secret).decrypt(nonce, sealed, aad)
-    except InvalidTag:
-        raise Undecryptable from None
 
 
 # ------------------------------------------------------------------------------ RSA

@@ -100,8 +100,10 @@ def verdict_of(
     call: Call, permission: str, resource: str, account: str, key: Key | None, policy: str | None = None
 ) -> Verdict:
     """Return the evaluator's verdict; ``policy`` stands in for the key's own where a new one is tried out."""
+    identity = call.world.identities.get(call.principal.identity_arn)
     key_policy, identity_policies, wanted = _policies(
-        policy if policy is not None else key.policy if key is not None else None, _identity_policies(call)
+        policy if policy is not None else key.policy if key is not None else None,
+        identity.policies if identity is not None else (),
     )
     call.permission = permission
     context = context_of(call, key, wanted) if wanted else ()
@@ -174,11 +176,6 @@ def _newer(row: Row) -> list[str]:
     return [
         name for name in row.model.members if name not in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     ]
-
-
-def _identity_policies(call: Call) -> tuple[str, ...]:
-    identity = call.world.identities.get(call.principal.identity_arn)
-    return identity.policies if identity is not None else ()
 
 
 @lru_cache(maxsize=4096)

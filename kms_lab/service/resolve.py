@@ -61,6 +61,10 @@ def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Ke
     key = own.keys.get(text)
     if key is not None:
         return key
+    alias = own.aliases.get(text)
+    if alias is not None and aliases:
+        call.alias_arn = alias.arn
+        return own.keys[alias.key_id]
     name = parse_key_reference(text)
     if name.kind == "invalid":
         # unverified: the text for a malformed ARN; for other texts it was recorded

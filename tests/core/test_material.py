@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_lab.core import material
-from kms_lab.core.material import Undecryptable, generate
+from kms_lab.core.material import generate
 from kms_lab.core.specs import SPECS
 
 CURVES = {
@@ -91,21 +91,3 @@ def test_families_that_are_not_there(spec):
     """
     with pytest.raises(KeyError):
         generate(spec, bytes)
-
-
-def test_aes_opens_only_what_fits():
-    """
-    AES-256-GCM opens with secret, nonce, ciphertext and authenticated data together, and not otherwise.
-    """
-    secret, nonce, aad = b"s" * 32, b"n" * 12, b"aad"
-    sealed = material.aes(secret).encrypt(nonce, b"text", aad)
-
-    assert material.aes_open(secret, nonce, sealed, aad) == b"text"
-    for wrong in (
-        (b"t" * 32, nonce, sealed, aad),
-        (secret, b"m" * 12, sealed, aad),
-        (secret, nonce, sealed[:-1] + b"?", aad),
-        (secret, nonce, sealed, b"other"),
-    ):
-        with pytest.raises(Undecryptable):
-            material.aes_open(*wrong)

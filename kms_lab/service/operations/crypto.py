@@ -307,7 +307,7 @@ def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorit
 
 
 def _material(key: Key, blob: Blob) -> KeyMaterial:
-    current = key.current
+    current = key.materials[-1]
     if current.id == blob.material_id:
         return current
     for one in key.materials:
