@@ -257,6 +257,9 @@ class Iam:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def __repr__(self) -> str:
+        return f"<iam: {len(self._world.identities)} users and roles; list() names them>"
+
     def create_user(self, name: str, policies: Iterable[Document] = (), account: str = ACCOUNT) -> str:
         """Make a user and return its ARN."""
         return self._create(f"arn:aws:iam::{account}:user/{name}", policies)
@@ -316,8 +319,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def _texts(policies: Iterable[Document]) -> tuple[str, ...]:
+    if isinstance(policies, str | Mapping):
+        raise LabError("policies is a list, even if it holds only one policy: put [ ] around the document")
     texts = []
     for policy in policies:
+        if not isinstance(policy, str | Mapping):
+            raise LabError(f"a policy is a dict or JSON text with Version and Statement; got {policy!r}")
         text = policy if isinstance(policy, str) else json.dumps(policy)
         try:
             parse(text, "identity")

@@ -136,3 +136,34 @@ def test_unknown_principal_gets_advice(lab):
     """
     with pytest.raises(LabError, match=r"lab.iam.create_role\('Ghost'"):
         lab.client(principal="arn:aws:iam::111122223333:role/Ghost")
+
+
+@pytest.mark.parametrize(
+    ("policies", "advice"),
+    [
+        ({"Version": "2012-10-17", "Statement": []}, r"put \[ \] around"),
+        ('{"Version": "2012-10-17"}', r"put \[ \] around"),
+        ([...], "a policy is a dict or JSON text"),
+        (["{not json"], "not well formed"),
+    ],
+)
+def test_policies_that_are_no_policies(lab, policies, advice):
+    """
+    What cannot be an identity policy is refused with advice, and changes nothing.
+    """
+    role = lab.iam.create_role("App")
+
+    with pytest.raises(LabError, match=advice):
+        lab.iam.put_policies(role, policies)
+
+    assert lab.iam.policies(role) == []
+
+
+def test_a_key_shows_itself_in_one_line(lab):
+    """
+    A key's record shows what it is, and neither its policy nor a secret.
+    """
+    key = lab.key(lab.client().create_key()["KeyMetadata"]["KeyId"])
+
+    assert repr(key) == f"<Key {key.arn}: SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT, Enabled>"
+    assert repr(lab.iam) == "<iam: 1 users and roles; list() names them>"

@@ -51,7 +51,7 @@ class KeyMaterial:
     secret: bytes = field(repr=False)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Key:
     """A KMS key as KMS keeps it. ``materials`` is oldest first, and all of them can still decrypt."""
 
@@ -75,6 +75,9 @@ class Key:
     rotation_enabled: bool = False
     rotation_period_days: int | None = None
     next_rotation_us: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Key {self.arn}: {self.spec}, {self.usage}, {self.state}>"
 
     @property
     def current(self) -> KeyMaterial:
