@@ -110,10 +110,15 @@ class LabPanel(LabWidget[State]):
             svg.card("Clock", svg.paragraph(f"{state.now:%A, %d %B %Y, %H:%M} UTC"), hue="slate"),
         ) + svg.table(
             [
-                [event.call, ("bad", event.error) if event.error else ("good", "done"), f"{event.at:%d %b %Y, %H:%M}"]
+                [
+                    event.call,
+                    ("bad", "refused") if event.error else ("good", "done"),
+                    event.error or "none",
+                    f"{event.at:%d %b %Y, %H:%M}",
+                ]
                 for event in state.trail
             ],
-            ("Call", "Answer", "When (UTC)"),
+            ("Call", "Answer", "Error code", "When (UTC)"),
             f"Trail: the newest {len(state.trail)} of {state.events} events",
         )
 
