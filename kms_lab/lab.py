@@ -49,6 +49,7 @@ class Lab:
         seed: makes the lab reproducible: the same calls give the same ids, dates and ciphertexts (RSA excepted).
             Without one, randomness is the operating system's.
         start: what the clock shows at the beginning (aware UTC).
+        request_quotas: refuse calls beyond AWS's rates. Off, because the clock stands still while your code runs.
 
     >>> lab = Lab(seed=7)
     >>> kms = lab.client()
@@ -58,8 +59,9 @@ class Lab:
     b'hello'
     """
 
-    def __init__(self, seed: int | None = None, start: datetime = START) -> None:
+    def __init__(self, seed: int | None = None, start: datetime = START, request_quotas: bool = False) -> None:
         self._take(World(to_us(start), seed))
+        self.world.request_quotas = request_quotas
         self.iam.create_user("Admin", policies=[_ADMINISTRATOR_ACCESS])
 
     def __repr__(self) -> str:

@@ -88,7 +88,7 @@ class Shelf:
 class World:
     """Everything there is. ``gone`` keeps the records of deleted keys, without their material."""
 
-    __slots__ = ("clock", "entropy", "gone", "identities", "log", "shelves")
+    __slots__ = ("clock", "entropy", "gone", "identities", "log", "meter", "request_quotas", "shelves")
 
     def __init__(self, start_us: int, seed: int | None = None) -> None:
         self.clock = Clock(start_us)
@@ -97,6 +97,10 @@ class World:
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.identities: dict[str, Identity] = {}
         self.gone: dict[str, Key] = {}
+        #: are request quotas enforced?
+        self.request_quotas = False
+        #: what ``service.quota`` remembers of counting the log; it can always be counted anew
+        self.meter: object | None = None
 
     def shelf(self, account: str, region: str) -> Shelf:
         """Return what one account has in one Region; empty if it never had anything."""
@@ -122,6 +126,7 @@ class World:
         twin.log = self.log.copy()
         twin.shelves = {place: shelf.copy() for place, shelf in self.shelves.items()}
         twin.identities = {arn: it.copy() for arn, it in self.identities.items()}
+        twin.request_quotas, twin.meter = self.request_quotas, None
         twin.gone = dict(self.gone)
         return twin
 
@@ -139,6 +144,7 @@ class World:
             "format": FORMAT,
             "clock": self.clock.to_data(),
             "entropy": self.entropy.to_data(),
+            "request_quotas": self.request_quotas,
             "log": self.log.to_data(),
             "identities": [records.to_data(identity.copy()) for identity in self.identities.values()],
             "keys": [_key_to_data(key) for key in self.all_keys()],
@@ -162,6 +168,7 @@ class World:
         world = cls.__new__(cls)
         world.clock = Clock.from_data(data["clock"])
         world.entropy = Entropy.from_data(data["entropy"])
+        world.request_quotas, world.meter = bool(data["request_quotas"]), None
         world.log = Log.from_data(data["log"])
         world.identities = {
             row["arn"]: Identity(row["arn"], tuple(row["policies"]), dict(row["tags"])) for row in data["identities"]

@@ -1,9 +1,9 @@
 """The gates that every call passes, each a small function of the call. A row names which of them it needs.
 
-The order is validate, resolve, authorize, kind, state, options, usage, dry run. That parameters come first, that
-the key is found before it is authorized, and that DryRun answers last is AWS's own; RotateKeyOnDemand was recorded
-to look at the state before the spec. # unverified: authorization before state for a caller who may not use a
-disabled key, and state before usage.
+The order is validate, resolve, authorize, kind, state, options, usage, dry run; then ``quota``. That parameters
+come first, that the key is found before it is authorized, and that DryRun answers last is AWS's own;
+RotateKeyOnDemand was recorded to look at the state before the spec. # unverified: authorization before state for a
+caller who may not use a disabled key, and state before usage.
 
 Source: AWS KMS Developer Guide, "Cryptographic details: Decrypt"; recordings of AWS's answers.
 """

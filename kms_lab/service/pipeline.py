@@ -9,7 +9,7 @@ from typing import Any
 from kms_lab.core.clock import Due
 from kms_lab.core.errors import KMSError, UnsupportedByLab
 from kms_lab.core.world import World
-from kms_lab.service import gates, operations
+from kms_lab.service import gates, operations, quota
 from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
 
 #: what is done when an entry of the clock is due, by its kind
@@ -30,6 +30,8 @@ def handle(call: Call) -> Response:
             gates.validate(call)
         for gate in row.gates or _compile(call):
             gate(call)
+        if call.world.request_quotas:
+            quota.throttle(call)
         response = row.handler(call, **call.params) or {}
     except UnsupportedByLab as limit:
         limit.operation_name = row.name  # a limit of ours: no call that AWS would have recorded or charged
