@@ -30,6 +30,7 @@ from kms_lab.core import material
 from kms_lab.core.material import NONCE_BYTES, TAG_BYTES, Undecryptable
 
 MAGIC = b"kms_lab\x01"
+_LENGTH_AT = 63
 _NONCE_AT = 65
 _HEADER = _NONCE_AT + NONCE_BYTES
 
@@ -80,12 +81,12 @@ def parse(data: bytes) -> Blob:
         Undecryptable: this is not a blob of the lab.
     """
     total = len(data)
-    if total < _HEADER + TAG_BYTES or not data.startswith(MAGIC) or data[8] > 1:
+    if total < _HEADER + TAG_BYTES:
         raise Undecryptable
-    length = data[63] << 8 | data[64]
+    account, key_id, material_id = _made_by(data[:_LENGTH_AT])
+    length = data[_LENGTH_AT] << 8 | data[_LENGTH_AT + 1]
     if total != size(length):
         raise Undecryptable
-    account, key_id, material_id = _made_by(data[8:63])
     return Blob(account, key_id, material_id, data, total - length - TAG_BYTES)
 
 
@@ -131,12 +132,13 @@ def _frame(key_id: str, account: str, material_id: str, plaintext_length: int) -
 
 
 @lru_cache(maxsize=4096)
-def _made_by(part: bytes) -> tuple[str, str, str]:
-    digits = part[7:23].hex()
-    key_id = (
-        f"mrk-{digits}" if part[0] else "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-    )
-    return f"{int.from_bytes(part[1:7], 'big'):012d}", key_id, part[23:55].hex()
+def _made_by(start: bytes) -> tuple[str, str, str]:
+    """Return account, key id and material id that a header's start names."""
+    kind, account, key, material_id = start[8:9], start[9:15], start[15:31].hex(), start[31:63].hex()
+    if not start.startswith(MAGIC) or kind > b"\x01":
+        raise Undecryptable
+    key_id = f"mrk-{key}" if kind == b"\x01" else "-".join((key[:8], key[8:12], key[12:16], key[16:20], key[20:]))
+    return f"{int.from_bytes(account, 'big'):012d}", key_id, material_id
 
 
 __all__ = ["Blob", "Undecryptable", "canonical", "open_blob", "parse", "seal", "size"]
