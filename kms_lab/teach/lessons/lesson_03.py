@@ -9,15 +9,18 @@ Source: AWS KMS Developer Guide, "Envelope encryption", "Data keys", "Rotating k
 
 import base64
 import copy
+import functools
 import io
 import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
+from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, AESGCMSIV, AESOCB3, ChaCha20Poly1305
 
 from kms_lab import envelope
@@ -83,7 +86,7 @@ def pack(saved: Mapping[str, bytes]) -> bytes:
 
 
 class Watched:
-    """A client that remembers each data key it hands out or wraps, so that a check can look for it."""
+    """A client that remembers each data key it hands out, wraps or unwraps, so that a check can look for it."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -91,13 +94,14 @@ class Watched:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
-        if name not in ("generate_data_key", "encrypt"):
+        if name not in ("generate_data_key", "encrypt", "decrypt"):
             return method
 
+        @functools.wraps(method)
         def remembering(**params: Any) -> dict[str, Any]:
             answer: dict[str, Any] = method(**params)
-            plaintext: bytes = answer["Plaintext"] if "Plaintext" in answer else params["Plaintext"]
-            self.keys.append((plaintext, answer["CiphertextBlob"]))
+            both = params | answer
+            self.keys.append((both["Plaintext"], both["CiphertextBlob"]))
             return answer
 
         return remembering
@@ -117,8 +121,23 @@ class Tried:
         return sum(c.operation == operation and ok in (None, c.error is None) for c in self.calls)
 
 
+#: what the lesson's own cells leave in the notebook; no function may live on it
+LEFTOVERS = ("answer", "data_key", "wrapped_key", "nonce", "ciphertext", "saved", "photo", "key", "mixed")
+
+
+@contextmanager
+def new_session(function: Any) -> Iterator[None]:
+    """Hide what earlier cells left behind, as if the function ran years later, in a new kernel."""
+    names = getattr(function, "__globals__", {})
+    hidden = {name: names.pop(name) for name in LEFTOVERS if isinstance(names.get(name), bytes | dict)}
+    try:
+        yield
+    finally:
+        names.update(hidden)
+
+
 def run(probe: Probe, function: Any, *args: Any) -> Tried:
-    """Run a learner's function with a client of the probe.
+    """Run a learner's function with a client of the probe, as in a new session.
 
     Raises:
         Unfinished: it returned nothing, or something with a gap in it.
@@ -129,7 +148,8 @@ def run(probe: Probe, function: Any, *args: Any) -> Tried:
     kms, before = Watched(probe.client()), len(probe.calls())
     value, error = None, None
     try:
-        value = probe.run(function, kms, *args)
+        with new_session(function):
+            value = probe.run(function, kms, *args)
     except LearnerCodeError as caught:
         error = caught
     if error is None and untouched(value):
@@ -142,7 +162,7 @@ def pieces(value: Any) -> list[bytes]:
     match value:
         case bytes() | bytearray() | memoryview():
             data = bytes(value)
-            return [data, *(_from_json(data) if data[:1] in (b"{", b"[") else [])]
+            return [data, *(pieces(data.decode())[1:] if data.isascii() else [])]
         case str():
             return [value.encode(), *_from_json(value), *_decoded(value)]
         case Mapping():
@@ -152,7 +172,7 @@ def pieces(value: Any) -> list[bytes]:
     return pieces(vars(value)) if hasattr(value, "__dict__") else []
 
 
-def _from_json(text: str | bytes) -> list[bytes]:
+def _from_json(text: str) -> list[bytes]:
     try:
         found = json.loads(text)
     except ValueError:
@@ -172,21 +192,32 @@ def _decoded(text: str) -> list[bytes]:
 
 
 def holds(found: list[bytes], secret: bytes) -> bool:
-    return any(secret in piece for piece in found)
+    """Say whether a secret lies in what was found: as it is, or written as text in one of the usual ways."""
+    written = (secret.hex(), secret.hex().upper(), repr(secret)[2:-1])
+    base64s = (base64.b64encode(secret), base64.urlsafe_b64encode(secret))
+    forms = [secret, *(text.encode() for text in written), *(text.rstrip(b"=") for text in base64s)]
+    return any(form in piece for piece in found for form in forms)
 
 
 _CIPHERS = (AESGCM, ChaCha20Poly1305, AESCCM, AESOCB3, AESGCMSIV)
+#: how every Fernet token begins
+_FERNET, _FERNET_KEY_BYTES = b"gAAAA", 32
 
 
 def opened(kms: Client, found: list[bytes], key: bytes, wrapped: bytes) -> tuple[bytes, bytes] | None:
     """Open a saved object with its data key; return the nonce and the content, or None.
 
-    Tried is every cipher that authenticates, with the nonce on its own, before or after the ciphertext.
+    Tried is every cipher that authenticates, with the nonce on its own, before or after the ciphertext, and Fernet.
     """
     for piece in found:
         if piece.startswith(envelope.MAGIC):
             prefix = envelope.read_header(io.BytesIO(piece)).nonce_prefix
             return prefix, envelope.decrypt_bytes(kms, piece)
+        if piece.startswith(_FERNET) and len(key) == _FERNET_KEY_BYTES:
+            try:
+                return piece, Fernet(base64.urlsafe_b64encode(key)).decrypt(piece)
+            except InvalidToken:
+                continue
     parts = [part for piece in found for part in piece.split(wrapped) if part]
     for nonce, ciphertext in _splits(parts):
         for cipher in _CIPHERS:
@@ -222,34 +253,48 @@ def flipped(value: Any) -> Any:
             return {**value, name: flipped(value[name])}
         case list() | tuple():
             at = max(range(len(value)), key=lambda at: _weight(value[at]))
-            return type(value)([*value[:at], flipped(value[at]), *value[at + 1 :]])
-    raise TypeError(f"no layout that can be changed: {describe(value)}")
+            changed = [*value[:at], flipped(value[at]), *value[at + 1 :]]
+            return getattr(value, "_make", type(value))(changed)
+    other = copy.copy(value)
+    other.__dict__.update(flipped(vars(value)))
+    return other
 
 
 def _weight(value: Any) -> int:
     return sum(map(len, pieces(value)))
 
 
+def _said(error: LearnerCodeError) -> str:
+    return str(error).rstrip(": ")
+
+
 def stopped(tried: Tried) -> Result:
     """Explain an error that stopped a learner's function, by what it had asked of KMS."""
     assert tried.error is not None
-    said, cause = str(tried.error), tried.error.__cause__
+    said, cause = _said(tried.error), tried.error.__cause__
+    if isinstance(cause, NameError) and cause.name in LEFTOVERS:
+        name = cause.name
+        return wrong("notebook-remembers", f"Your function uses `{name}`, which an earlier cell of yours left behind.")
     if tried.asked("Encrypt", ok=False):
         return wrong("kms-encrypts-data", f"Your function sent the data itself to Encrypt. {said}")
     if any(call.error == "IncorrectKeyException" for call in tried.calls):
         return wrong("needs-key-id", f"Your function named a KMS key, and another one had wrapped the data key. {said}")
     if tried.asked("Decrypt", ok=False):
         return wrong("kms-encrypts-data", f"Your function sent Decrypt something that KMS had not made. {said}")
+    if isinstance(cause, TypeError) and "buffer" in str(cause):
+        return Result(NOT_RIGHT, f"The cipher takes bytes, and got something else. {said}")
     if isinstance(cause, ValueError) and "key" in str(cause).lower():
         return wrong("wrapped-key-encrypts", f"The cipher did not take what it got as a key. {said}")
     if tried.asked("GenerateDataKeyWithoutPlaintext"):
         return wrong("wrapped-key-encrypts", f"That call hands out the wrapped key only. {said}")
     if isinstance(cause, InvalidTag) and tried.asked("GenerateDataKey"):
         return wrong("kms-keeps-data-keys", f"GenerateDataKey gave a new key, and it does not fit. {said}")
+    if isinstance(cause, InvalidTag):
+        return Result(NOT_RIGHT, "InvalidTag: the key, nonce and ciphertext used to decrypt do not belong together.")
     return Result(NOT_RIGHT, said)
 
 
-def faults(tried: Tried, found: list[bytes]) -> Result | None:
+def faults(tried: Tried, found: list[bytes], data: bytes) -> Result | None:
     """Say what is wrong with one saved object as far as its bytes tell, or None."""
     if tried.error:
         return stopped(tried)
@@ -259,7 +304,19 @@ def faults(tried: Tried, found: list[bytes]) -> Result | None:
         return wrong("save-plaintext-key", "The plaintext data key is in what you saved: no KMS needed to read it.")
     if not any(holds(found, wrapped) for _, wrapped in tried.keys):
         return wrong("kms-keeps-data-keys", "The wrapped data key is not in what you saved, and it is nowhere else.")
+    if any(data[:64] in piece for piece in found):
+        return Result(NOT_RIGHT, "The data lies in what you saved, as it was: it is not encrypted.")
     return None
+
+
+def closed(found: list[bytes], data: bytes) -> str:
+    """Say what was seen when a saved object did not open, although its data key was unwrapped."""
+    if all(len(piece) <= len(data) for piece in found):
+        return "the ciphertext is not in what you saved."
+    return (
+        "what you saved did not open with it. Opening takes ciphertext and nonce, and the data key that locked it "
+        "(the check cannot guess additional data: pass None)."
+    )
 
 
 # ---- the checks
@@ -270,12 +327,12 @@ def seals(probe: Probe, function: Any) -> Result:
     data = probe.given["photo"][:5_000]
     tried = run(probe, function, data)
     found = pieces(tried.value)
-    if fault := faults(tried, found):
+    if fault := faults(tried, found, data):
         return fault
     kms = probe.client()
     contents = [opened(kms, found, key, wrapped) for key, wrapped in tried.keys]
     if data not in [content for _, content in filter(None, contents)]:
-        return Result(NOT_RIGHT, "The saved key was unwrapped, but what you saved did not open with it.")
+        return Result(NOT_RIGHT, f"The saved key was unwrapped, but {closed(found, data)}")
     return right(
         f"One Decrypt unwrapped the saved key, and {len(data):,} bytes came back. The plaintext key is not in there."
     )
@@ -291,13 +348,11 @@ def one_call(probe: Probe, value: Any) -> Result:
     if tried.asked("Encrypt") > 1:
         return wrong("kms-encrypts-data", f"For one photo you called Encrypt {tried.asked('Encrypt'):,} times.")
     found = pieces(tried.value)
-    if fault := faults(tried, found):
+    if fault := faults(tried, found, photo):
         return fault
     if len(tried.calls) != 1:
         names = ", ".join(f"{count:,} {name}" for name, count in Counter(c.operation for c in tried.calls).items())
         return Result(NOT_RIGHT, f"Your function made these calls for one photo: {names}.")
-    if holds(found, photo[:64]):
-        return Result(NOT_RIGHT, "The photo lies in what you saved, as it was: it is not encrypted.")
     back = run(probe, decrypt, copy.deepcopy(tried.value))
     if back.error:
         return stopped(back)
@@ -317,10 +372,10 @@ def unnoticed(probe: Probe, encrypt: Any, decrypt: Any) -> bool:
     """Does decrypting go through although a bit of what was saved has changed? Tried on something small."""
     saved = run(probe, encrypt, probe.given["photo"][:5_000]).value
     try:
-        changed = flipped(saved)
-    except TypeError:
+        back = run(probe, decrypt, flipped(saved))
+    except Unfinished:  # it noticed, and returned None
         return False
-    return run(probe, decrypt, changed).error is None
+    return back.error is None and isinstance(back.value, bytes | bytearray) and len(back.value) > 0
 
 
 def opens_what_was_found(probe: Probe, function: Any) -> Result:
@@ -333,7 +388,8 @@ def opens_what_was_found(probe: Probe, function: Any) -> Result:
         if tried.asked("GenerateDataKey"):
             return wrong("kms-keeps-data-keys", "GenerateDataKey gave a new key, never the old one.")
         if tried.value != data:
-            return Result(NOT_RIGHT, f"Your function returned {describe(tried.value)}, not what was saved.")
+            as_bytes = " It must be bytes." if isinstance(tried.value, str) else ""
+            return Result(NOT_RIGHT, f"Your function returned {describe(tried.value)}, not what was saved.{as_bytes}")
     return right("Tried on objects of two KMS keys: KMS found the right one each time, from the wrapped key alone.")
 
 
@@ -345,7 +401,9 @@ def capped(probe: Probe, function: Any) -> Result:
         if tried.error:
             return stopped(tried)
         if not isinstance(tried.value, list | tuple) or len(tried.value) != count:
-            return Result(NOT_RIGHT, f"For {count} notes your function returned {describe(tried.value)}.")
+            return Result(
+                NOT_RIGHT, f"For {count} notes your function returned {describe(tried.value)}, not a list of {count}."
+            )
         if result := _reuse(probe, tried, notes):
             return result
     return right("The trail shows as few data keys as the cap allows, and every note opens on its own.")
@@ -353,6 +411,8 @@ def capped(probe: Probe, function: Any) -> Result:
 
 def _reuse(probe: Probe, tried: Tried, notes: list[bytes]) -> Result | None:
     kms, saved = probe.client(), [pieces(item) for item in tried.value]
+    if tried.asked("Encrypt") >= len(notes):
+        return Result(NOT_RIGHT, f"For {len(notes)} notes you called Encrypt {tried.asked('Encrypt')} times.")
     if any(holds(found, key) for found in saved for key, _ in tried.keys):
         return wrong("save-plaintext-key", "A plaintext data key lies in what you saved.")
     used: Counter[bytes] = Counter()
@@ -363,7 +423,7 @@ def _reuse(probe: Probe, tried: Tried, notes: list[bytes]) -> Result | None:
             return wrong("kms-keeps-data-keys", "One note was taken alone: its wrapped data key is not saved with it.")
         content = opened(kms, found, key, wrapped)
         if content is None or content[1] != note:
-            return Result(NOT_RIGHT, "One note was taken alone, and it did not open with its data key.")
+            return Result(NOT_RIGHT, f"One note was taken alone and its key unwrapped, but {closed(found, note)}")
         used[wrapped] += 1
         nonces[wrapped, content[0]] += 1
     if max(nonces.values()) > 1:
@@ -371,8 +431,10 @@ def _reuse(probe: Probe, tried: Tried, notes: list[bytes]) -> Result | None:
     if max(used.values()) > CAP:
         return wrong("reuse-is-free", f"One data key sealed {max(used.values())} notes. A leak opens them all.")
     asked = len(tried.calls)
+    if asked >= len(notes):
+        return wrong("never-reuse", f"The trail shows {asked} calls for {len(notes)} notes.")
     if asked > -(-len(notes) // CAP):
-        return wrong("never-reuse", f"The trail shows {asked} calls for {len(notes)} notes; the cap would allow fewer.")
+        return Result(NOT_RIGHT, f"The trail shows {asked} calls for {len(notes)} notes; the cap would allow fewer.")
     return None
 
 
@@ -384,17 +446,22 @@ def tells_who_refuses(probe: Probe, function: Any) -> Result:
     for what, saved, truth in _damaged(probe):
         tried = run(probe, function, saved)
         if tried.error:
-            return Result(NOT_RIGHT, f"On {what}: {tried.error}")
-        said = str(tried.value).strip().lower()
-        if said not in [name.lower() for name in REFUSERS]:
-            return Result(NOT_RIGHT, f"On {what} your function returned {describe(tried.value)}.")
-        if said == truth.lower():
+            return Result(NOT_RIGHT, f"On {what}: {_said(tried.error)}")
+        said = _plain(str(tried.value))
+        if said not in map(_plain, REFUSERS):
+            shown = f"`{tried.value[:20]}`" if isinstance(tried.value, str) else describe(tried.value)
+            return Result(NOT_RIGHT, f"On {what} your function returned {shown}, none of the three words.")
+        if said == _plain(truth):
             continue
         if said == "nobody":
             return wrong("wrong-key-gives-garbage", f"On {what} your function says that nobody refuses.")
         belief = "kms-checks-data" if said == "kms" else "all-in-the-app"
         return wrong(belief, f"On {what} your function blames {tried.value}.")
     return right("Four objects, four right answers: KMS vouches for the wrapped key, AES-GCM for the data.")
+
+
+def _plain(words: str) -> str:
+    return "".join(filter(str.isalpha, words.lower()))
 
 
 def _damaged(probe: Probe) -> Iterator[tuple[str, dict[str, bytes], str]]:
@@ -482,6 +549,11 @@ MISCONCEPTIONS = (
         "kms-keeps-data-keys",
         "KMS keeps my data keys and gives them to me again.",
         "KMS keeps no data key. Without the wrapped copy, the data is lost.",
+    ),
+    Misconception(
+        "notebook-remembers",
+        "What an earlier cell made will still be there when my function runs.",
+        "Years later there is what was handed in, what was saved, and KMS. The check hides the rest.",
     ),
     Misconception(
         "kms-key-comes-out",
@@ -647,7 +719,7 @@ EXERCISES = (
             _SEALED_WITH_ONE_GAP,
             "The wrapped key may lie beside the data: it is worth nothing to somebody whom KMS refuses.",
         ),
-        misconceptions=("save-plaintext-key", "kms-keeps-data-keys"),
+        misconceptions=("save-plaintext-key", "kms-keeps-data-keys", "notebook-remembers"),
     ),
     Exercise(
         id="q2",
@@ -663,7 +735,7 @@ EXERCISES = (
             '`kms.generate_data_key(KeyId="alias/photos", KeySpec=...)`, then `AESGCM(answer["Plaintext"])`.',
         ),
         solution=Solution(_SEALED_WITH_TWO_GAPS, "KMS makes the key, your app does the work. The scan never travels."),
-        misconceptions=("kms-encrypts-data", "wrapped-key-encrypts"),
+        misconceptions=("kms-encrypts-data", "wrapped-key-encrypts", "notebook-remembers"),
     ),
     Exercise(
         id="q3",
@@ -690,6 +762,7 @@ EXERCISES = (
             "save-plaintext-key",
             "kms-keeps-data-keys",
             "encryption-stops-changes",
+            "notebook-remembers",
         ),
     ),
     Exercise(
@@ -706,7 +779,13 @@ EXERCISES = (
             '`data_key = kms.decrypt(CiphertextBlob=wrapped_key)["Plaintext"]`, then `AESGCM(data_key).decrypt(...)`.',
         ),
         solution=Solution(_FOUND_AND_OPENED, "The wrapped key carries all that KMS needs to find its KMS key."),
-        misconceptions=("needs-key-id", "kms-encrypts-data", "kms-keeps-data-keys", "wrapped-key-encrypts"),
+        misconceptions=(
+            "needs-key-id",
+            "kms-encrypts-data",
+            "kms-keeps-data-keys",
+            "wrapped-key-encrypts",
+            "notebook-remembers",
+        ),
     ),
     Exercise(
         id="q5",
@@ -733,6 +812,7 @@ EXERCISES = (
             "nonce-may-repeat",
             "kms-keeps-data-keys",
             "save-plaintext-key",
+            "notebook-remembers",
         ),
     ),
     Exercise(

@@ -97,7 +97,7 @@ STEPS = (
     ),
     Step(
         "Encrypt: save two things",
-        "The encrypted photo and the wrapped data key go to storage, side by side.",
+        "The encrypted photo, with its nonce (part 2) in front, and the wrapped data key go to storage, side by side.",
         app=(PHOTO, CIPHERTEXT, DATA_KEY, WRAPPED), storage=_SAVED, moves={CIPHERTEXT: STORAGE, WRAPPED: STORAGE},
         arrow=(APP, STORAGE, "save"),
     ),

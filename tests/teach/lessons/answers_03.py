@@ -127,6 +127,10 @@ lesson.q1.check(encrypt_clip)
                 fill(_CLIP, RETURNED='{"wrapped_key": answer["KeyId"], "nonce": nonce, "ciphertext": ciphertext}'),
                 fill(_CLIP, RETURNED='{"nonce": nonce, "ciphertext": ciphertext}'),
             ),
+            # the name of part 2, as in its step 3
+            "notebook-remembers": fill(
+                _CLIP, RETURNED='{"wrapped_key": wrapped_key, "nonce": nonce, "ciphertext": ciphertext}'
+            ),
         },
     },
     "q2": {
@@ -140,6 +144,12 @@ lesson.q1.check(encrypt_clip)
             fill(_SCAN, ASKED=_DATA_KEY, KEY='answer["Plaintext"]')
             .replace("AESGCM(", "ChaCha20Poly1305(")
             .replace("\ndef", "\nfrom cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305\n\ndef", 1),
+            # the wrapped key first, and Decrypt for the plaintext
+            fill(
+                _SCAN,
+                ASKED='kms.generate_data_key_without_plaintext(KeyId="alias/photos", KeySpec="AES_256")',
+                KEY='kms.decrypt(CiphertextBlob=answer["CiphertextBlob"])["Plaintext"]',
+            ),
         ),
         "wrong": {
             "kms-encrypts-data": fill(
@@ -153,6 +163,7 @@ lesson.q1.check(encrypt_clip)
                     KEY='answer["Plaintext"]',
                 ),
             ),
+            "notebook-remembers": fill(_SCAN, ASKED=_DATA_KEY, KEY="data_key"),
         },
     },
     "q3": {
@@ -204,6 +215,35 @@ def decrypt_photo(kms, saved):
 
 lesson.q3.check((encrypt_photo, decrypt_photo))
 """,
+            # all of it as one run of Base64
+            """
+import base64
+
+def encrypt_photo(kms, photo):
+    answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")
+    nonce = os.urandom(12)
+    ciphertext = AESGCM(answer["Plaintext"]).encrypt(nonce, photo, None)
+    return base64.b64encode(answer["CiphertextBlob"] + nonce + ciphertext)
+
+def decrypt_photo(kms, saved):
+    saved = base64.b64decode(saved)
+    key = kms.decrypt(CiphertextBlob=saved[:184])["Plaintext"]
+    return AESGCM(key).decrypt(saved[184:196], saved[196:], None)
+
+lesson.q3.check((encrypt_photo, decrypt_photo))
+""",
+            # what was changed is noticed, and answered with None
+            fill(
+                _PHOTO,
+                RETURNED='answer["CiphertextBlob"], nonce, ciphertext',
+                OPENED="""from cryptography.exceptions import InvalidTag
+
+    wrapped, nonce, ciphertext = saved
+    try:
+        return AESGCM(kms.decrypt(CiphertextBlob=wrapped)["Plaintext"]).decrypt(nonce, ciphertext, None)
+    except InvalidTag:
+        return None""",
+            ),
             # a key of one's own, wrapped by Encrypt: one call as well
             """
 def encrypt_photo(kms, photo):
@@ -255,6 +295,13 @@ lesson.q3.check((encrypt_photo, decrypt_photo))
                     RETURNED='answer["Plaintext"], nonce, ciphertext',
                     OPENED="return AESGCM(saved[0]).decrypt(saved[1], saved[2], None)",
                 ),
+                # both are saved, the plaintext key as text
+                fill(
+                    _PHOTO,
+                    RETURNED='answer["CiphertextBlob"], nonce, ciphertext, "key=" + answer["Plaintext"].hex()',
+                    OPENED='key = kms.decrypt(CiphertextBlob=saved[0])["Plaintext"]\n'
+                    "    return AESGCM(key).decrypt(saved[1], saved[2], None)",
+                ),
                 # the wrapped key is saved, but a copy of the plaintext key stays in the app
                 """
 cache = {}
@@ -284,7 +331,19 @@ lesson.q3.check((encrypt_photo, decrypt_photo))
                     "    return AESGCM(key).decrypt(saved[1], saved[2], None)",
                 ),
             ),
-            "encryption-stops-changes": """
+            # the nonce is not saved; the one of part 2 still stands in the notebook
+            "notebook-remembers": """
+def encrypt_photo(kms, photo):
+    answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")
+    return answer["CiphertextBlob"], AESGCM(answer["Plaintext"]).encrypt(nonce, photo, None)
+
+def decrypt_photo(kms, saved):
+    return AESGCM(kms.decrypt(CiphertextBlob=saved[0])["Plaintext"]).decrypt(nonce, saved[1], None)
+
+lesson.q3.check((encrypt_photo, decrypt_photo))
+""",
+            "encryption-stops-changes": (
+                """
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 def stream(key, nonce):
@@ -300,6 +359,33 @@ def decrypt_photo(kms, saved):
 
 lesson.q3.check((encrypt_photo, decrypt_photo))
 """,
+                # the same in an object of one's own
+                """
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+@dataclass
+class Saved:
+    wrapped: bytes
+    start: bytes
+    content: bytes
+
+def stream(key, start):
+    return Cipher(algorithms.AES(key), modes.CTR(start)).encryptor()
+
+def encrypt_photo(kms, photo):
+    answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")
+    start = os.urandom(16)
+    return Saved(answer["CiphertextBlob"], start, stream(answer["Plaintext"], start).update(photo))
+
+def decrypt_photo(kms, saved):
+    key = kms.decrypt(CiphertextBlob=saved.wrapped)["Plaintext"]
+    return stream(key, saved.start).update(saved.content)
+
+lesson.q3.check((encrypt_photo, decrypt_photo))
+""",
+            ),
         },
     },
     "q4": {
@@ -326,11 +412,35 @@ lesson.q4.check(open_found)
                 _FOUND, UNWRAPPED='kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")["Plaintext"]'
             ),
             "wrapped-key-encrypts": fill(_FOUND, UNWRAPPED="wrapped_key"),
+            # the data key of part 2 still stands in the notebook
+            "notebook-remembers": """
+def open_found(kms, found):
+    end = 2 + int.from_bytes(found[:2], "big")
+    return AESGCM(data_key).decrypt(found[end : end + 12], found[end + 12 :], None)
+
+lesson.q4.check(open_found)
+""",
         },
     },
     "q5": {
         "right": fill(_NOTES, SAVED=_NOTE, **_NOTE_BY_NOTE),
         "also_right": (
+            """
+import base64
+
+from cryptography.fernet import Fernet
+
+def encrypt_notes(kms, notes):
+    saved = []
+    for number, note in enumerate(notes):
+        if number % 100 == 0:
+            answer = kms.generate_data_key(KeyId="alias/photos", KeySpec="AES_256")
+            locker = Fernet(base64.urlsafe_b64encode(answer["Plaintext"]))
+        saved.append({"wrapped_key": answer["CiphertextBlob"], "token": locker.encrypt(note)})
+    return saved
+
+lesson.q5.check(encrypt_notes)
+""",
             """
 from kms_lab.envelope import Sealer
 
@@ -359,10 +469,8 @@ lesson.q5.check(encrypt_notes)
                 fill(_NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "DUE": "number == 0"}),
                 fill(_NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "DUE": "number % 101 == 0"}),
             ),
-            "never-reuse": (
-                fill(_NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "DUE": "True"}),
-                fill(_NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "DUE": "number % 50 == 0"}),
-            ),
+            "never-reuse": fill(_NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "DUE": "True"}),
+            "notebook-remembers": fill(_NOTES, SAVED="(wrapped_key, nonce, ciphertext)", **_NOTE_BY_NOTE),
             "nonce-may-repeat": fill(
                 _NOTES, SAVED=_NOTE, **{**_NOTE_BY_NOTE, "BEFORE": "fixed = os.urandom(12)", "NONCE": "fixed"}
             ),
@@ -373,6 +481,7 @@ lesson.q5.check(encrypt_notes)
     "q6": {
         "right": fill(_WHO, KMS='"KMS"', APP='"AES-GCM"'),
         "also_right": (
+            fill(_WHO, KMS='"kms"', APP='"AESGCM"'),
             """
 def who_refuses(kms, saved):
     who = "kms"
