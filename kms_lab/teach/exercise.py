@@ -172,7 +172,7 @@ def judge(exercise: Exercise, probe: Probe, value: Any = ...) -> Result:
             return not_attempted("Nothing to judge in your lab yet.")
         return exercise.check(probe, value)
     except Unfinished:
-        return not_attempted("Your function still has a `...` in it, or returns nothing.")
+        return not_attempted("Your function still has a `...` in it, or returns nothing. (A print is no return.)")
     except LearnerCodeError as error:
         return Result(Outcome.WRONG, str(error))
     except (KMSError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:

@@ -458,8 +458,12 @@ class Task:
         self._lesson = lesson
         self.exercise = exercise
 
-    def check(self, value: Any = ...) -> Feedback:
-        """Judge your answer: the value handed in, or the state of your lab. It changes nothing in the lab."""
+    def check(self, *values: Any) -> Feedback:
+        """Judge your answer: the value handed in, or the state of your lab. It changes nothing in the lab.
+
+        Several values are taken as one tuple, so that forgotten brackets do no harm.
+        """
+        value = values[0] if len(values) == 1 else values or ...
         result = self._lesson.judge(self.exercise, value)
         self._lesson.remember("exercise", self.exercise.id, outcome=result.outcome, misconception=result.misconception)
         self._lesson.checkpoint()

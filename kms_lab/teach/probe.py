@@ -114,7 +114,8 @@ class Probe:
         except Exception as error:
             shown = error.code if isinstance(error, KMSError) else type(error).__name__
             name = getattr(function, "__name__", "your function")
-            raise LearnerCodeError(f"Your function `{name}` stopped with {shown}: {_short(error)}") from error
+            said = ": " + text if (text := _short(error)) else "."
+            raise LearnerCodeError(f"Your function `{name}` stopped with {shown}{said}") from error
         if value is None or value is ...:
             raise Unfinished
         return value

@@ -187,6 +187,19 @@ class TestCards:
         assert "□□□□□" in html
 
 
+class TestCheck:
+    def test_forgotten_brackets(self, lesson):
+        """Two values handed in without brackets are judged as a pair, and nothing breaks."""
+        (exercise,) = [one for one in lesson.data.exercises if one.id == "q2"]
+
+        answer = lesson.q2.check("one", "two")
+
+        assert exercise.expects
+        assert answer.outcome is Outcome.WRONG
+        assert "tuple of 2" in repr(answer)
+        assert lesson.q2.check().outcome is Outcome.NOT_ATTEMPTED
+
+
 class TestCheckpoint:
     def test_lost_kernel(self, home, data):
         """After a lost kernel resume brings back world and clock, and tells keys, aliases and what is done."""
