@@ -30,6 +30,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
+from tests.browser.ensure_chromium import find
+
 ROOT = Path(__file__).resolve().parents[2]
 #: the settings that the kms-lab command starts JupyterLab with
 SETTINGS = ROOT / "kms_lab" / "jupyter"
@@ -171,18 +173,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 # --- the browser ------------------------------------------------------------------------------------------
 
 
-def _executable() -> str | None:
-    named = os.environ.get("KMS_LAB_CHROMIUM")
-    on_path = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return named or next(filter(None, on_path), None)
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The session's browser."""
+    executable = find()
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=_executable(), headless=True, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
         except PlaywrightError as error:
             pytest.exit(
                 "The browser tests need Chromium: install it (e.g. `playwright install chromium`) or name it in"
