@@ -304,3 +304,28 @@ class TestKindsOfKeys:
         lab.key(key).origin = "AWS_CLOUDHSM"
 
         assert code(kms.enable_key_rotation, KeyId=key) == "UnsupportedOperationException"
+
+
+@pytest.mark.parametrize("how", ["on demand", "caught up"])
+def test_a_rotation_that_a_call_causes_follows_it_in_the_log(lab, how):
+    """
+    RotateKeyOnDemand, and EnableKey on a key whose date has passed, are followed by RotateKey, made by AWS itself.
+    """
+    kms = lab.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    if how == "caught up":
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        kms.disable_key(KeyId=key)
+        lab.clock.travel(days=91)
+        kms.enable_key(KeyId=key)
+    else:
+        kms.rotate_key_on_demand(KeyId=key)
+
+    cause, event = lab.world.log.entry(-2), lab.world.log.entry(-1)
+    assert (cause.operation, event.operation) == (
+        "EnableKey" if how == "caught up" else "RotateKeyOnDemand",
+        "RotateKey",
+    )
+    assert event.principal is None
+    assert event.material == lab.key(key).current.id
+    assert event.more["previous"] == lab.key(key).materials[0].id
