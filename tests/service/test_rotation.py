@@ -279,9 +279,11 @@ class TestKindsOfKeys:
             kms.enable_key_rotation,
             kms.disable_key_rotation,
             kms.rotate_key_on_demand,
-            kms.list_key_rotations,
         ):
             assert code(call, KeyId=key) == "UnsupportedOperationException"
+        assert kms.list_key_rotations(KeyId=key)["Rotations"] == []
+        whole = {"KeyId": key, "IncludeKeyMaterial": "ALL_KEY_MATERIAL"}
+        assert code(kms.list_key_rotations, **whole) == "UnsupportedOperationException"
         kms.disable_key(KeyId=key)
         assert code(kms.enable_key_rotation, KeyId=key) == "UnsupportedOperationException"
 
