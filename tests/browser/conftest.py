@@ -418,3 +418,11 @@ def open_notebook(chromium: Browser, server: Server) -> Iterator[Callable[..., N
         notebook.close()
     for notebook in opened:
         notebook.assert_clean()
+
+
+@pytest.fixture(scope="module")
+def lesson(request: pytest.FixtureRequest, open_notebook: Callable[..., Notebook]) -> Notebook:
+    """The module's ``NOTEBOOK``, blank, run from top to bottom."""
+    notebook = open_notebook(request.module.NOTEBOOK)
+    notebook.run_all()
+    return notebook

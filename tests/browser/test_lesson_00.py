@@ -10,14 +10,6 @@ IDS = [cell["id"] for cell in nbformat.read(NOTEBOOK, 4)["cells"]]
 PANEL, PREDICT, MATCH = IDS.index("start-09"), IDS.index("start-11"), IDS.index("start-38")
 
 
-@pytest.fixture(scope="module")
-def lesson(open_notebook):
-    """The lesson, blank, run from top to bottom."""
-    notebook = open_notebook(NOTEBOOK)
-    notebook.run_all()
-    return notebook
-
-
 @pytest.fixture
 def press(lesson):
     """Press one of the panel's buttons by keyboard and return what it then shows; it stands at its start."""

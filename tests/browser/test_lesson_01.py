@@ -11,14 +11,6 @@ IDS = [cell["id"] for cell in nbformat.read(NOTEBOOK, 4)["cells"]]
 CARDS, STATES = IDS.index("key-cards"), IDS.index("key-states")
 
 
-@pytest.fixture(scope="module")
-def lesson(open_notebook):
-    """The lesson, blank, run from top to bottom."""
-    notebook = open_notebook(NOTEBOOK)
-    notebook.run_all()
-    return notebook
-
-
 @pytest.fixture
 def chooser(lesson):
     return lesson.output(CARDS).get_by_label("Key", exact=True)

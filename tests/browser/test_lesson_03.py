@@ -11,14 +11,6 @@ IDS = [cell["id"] for cell in nbformat.read(NOTEBOOK, 4)["cells"]]
 ANIMATOR, SAVINGS = IDS.index("animator"), IDS.index("savings")
 
 
-@pytest.fixture(scope="module")
-def lesson(open_notebook):
-    """The lesson, blank, run from top to bottom."""
-    notebook = open_notebook(NOTEBOOK)
-    notebook.run_all()
-    return notebook
-
-
 @pytest.fixture
 def stepper(lesson):
     """The animator's slider, at the first step."""
