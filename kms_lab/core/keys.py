@@ -1,10 +1,12 @@
-"""What a Region holds: keys, their materials, aliases. Plain records; every rule about them lives elsewhere.
+"""What a Region holds: keys, their materials, grants and aliases. Plain records; every rule about them lives elsewhere.
 
-Source: AWS KMS API Reference, ``KeyMetadata``, ``RotationsListEntry``, ``AliasListEntry``.
+Source: AWS KMS API Reference, ``KeyMetadata``, ``RotationsListEntry``, ``GrantListEntry``, ``AliasListEntry``.
 """
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final
 
 ENABLED: Final = "Enabled"
@@ -35,25 +37,82 @@ ON_DEMAND: Final = "ON_DEMAND"
 
 @dataclass(slots=True, eq=False)
 class KeyMaterial:
-    """The secret inside a key. It is never changed once made, so copies of a world share it.
+    """The secret inside a key. Its record is never changed once made, so copies of a world share it: deleting and
+    importing put another record in its place.
 
     Attributes:
         id: 64 hexadecimal characters, AWS's ``KeyMaterialId``.
-        since_us: when it became the key's current material.
+        since_us: when it became the key's current material; for material that waits for its rotation, when it came.
         how: ``FIRST``, or the rotation that brought it: ``AUTOMATIC`` or ``ON_DEMAND``.
-        secret: raw bytes of a symmetric or HMAC key; PKCS#8 DER of a private key. Empty for a private
-            key that nobody has used yet: it is generated at first use (RSA takes up to a second).
+        secret: raw bytes of a symmetric or HMAC key; PKCS#8 DER of a private key. Empty for an RSA key that nobody
+            has used yet (it is generated at first use, which takes up to a second, and then stays), and for imported
+            material that is deleted or expired.
+        expires_us: when imported material goes by itself; None for never.
+        description: what the importer wrote about it.
     """
 
     id: str
     since_us: int
     how: str
     secret: bytes = field(repr=False)
+    expires_us: int | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Permission to use one key, given to one grantee: it can only allow. Never changed, only replaced.
+
+    Attributes:
+        id: 64 hexadecimal characters.
+        name: what its maker called it, for idempotency; "" for none.
+        key_arn: the key.
+        grantee: ARN of a principal or account, or name of a service such as ``ec2.amazonaws.com``.
+        retiring: who may retire it, in the same form; "" for nobody.
+        operations: AWS's grant operations, as given.
+        context_equals, context_subset: constraint on the encryption context, as sorted pairs; None for no constraint.
+        source_arn: constraint on the resource for which a service acts; "" for none.
+        issuer: ARN of the account in whose name it was made.
+        creator: ARN of the principal that made it.
+        tokens: tokens that CreateGrant handed out for it.
+        created_us: when it was made.
+        effective_us: from when on it works without a token: grants take a while to reach all of KMS.
+        ends_us: from when on it works no more, once retired or revoked; None while it lives.
+    """
+
+    id: str
+    name: str
+    key_arn: str
+    grantee: str
+    retiring: str
+    operations: tuple[str, ...]
+    context_equals: tuple[tuple[str, str], ...] | None
+    context_subset: tuple[tuple[str, str], ...] | None
+    source_arn: str
+    issuer: str
+    creator: str
+    tokens: tuple[str, ...]
+    created_us: int
+    effective_us: int
+    ends_us: int | None = None
+
+
+NO_GRANTS: Mapping[str, Grant] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class Key:
-    """A KMS key as KMS keeps it. ``materials`` is oldest first, and all of them can still decrypt."""
+    """A KMS key as KMS keeps it.
+
+    Attributes:
+        materials: every material that is or was current, oldest first; all of them can still decrypt.
+        pending: imported materials that wait to be made current by a rotation.
+        grants: by id, the retired and revoked ones too until their end has reached all of KMS.
+        primary_region: of a multi-Region key, where its primary is; "" for other keys. Related keys are records of their
+            own, with the same id, one in each Region.
+        store_id, backing_id: the custom key store that a key lives in, and its name there.
+        returns_to: the state to come back to, while the key is Unavailable, Creating or Updating.
+    """
 
     id: str
     arn: str
@@ -75,6 +134,12 @@ class Key:
     rotation_enabled: bool = False
     rotation_period_days: int | None = None
     next_rotation_us: int | None = None
+    pending: tuple[KeyMaterial, ...] = ()
+    grants: Mapping[str, Grant] = field(default_factory=lambda: NO_GRANTS)
+    primary_region: str = ""
+    store_id: str = ""
+    backing_id: str = ""
+    returns_to: str = ""
 
     def __repr__(self) -> str:
         return f"<Key {self.arn}: {self.spec}, {self.usage}, {self.state}>"
@@ -84,10 +149,27 @@ class Key:
         """The material that encrypts."""
         return self.materials[-1]
 
+    @property
+    def is_primary(self) -> bool:
+        """Is it the primary of its multi-Region keys?"""
+        return self.region == self.primary_region
+
+    def put_grant(self, grant: Grant) -> None:
+        """Add a grant, or replace the one with its id."""
+        if not isinstance(self.grants, dict):
+            self.grants = {}
+        self.grants[grant.id] = grant
+
+    def drop_grant(self, grant_id: str) -> None:
+        """Forget a grant."""
+        assert isinstance(self.grants, dict)
+        del self.grants[grant_id]
+
     def copy(self) -> "Key":
         twin = copy.copy(self)
-        twin.materials = [one if one.secret else copy.copy(one) for one in self.materials]
+        twin.materials = list(self.materials)
         twin.tags = dict(self.tags)
+        twin.grants = dict(self.grants) if self.grants else NO_GRANTS
         return twin
 
 
@@ -112,6 +194,24 @@ class Identity:
 
     def copy(self) -> "Identity":
         return Identity(self.arn, self.policies, dict(self.tags))
+
+
+@dataclass(slots=True)
+class AccessKey:
+    """A principal's credentials, for doors that check signatures.
+
+    Attributes:
+        id: ``AKIA...`` for a user or the root user, ``ASIA...`` for a session.
+        secret, token: what signs; the token is "" for long-term keys.
+        principal: ARN of the principal, as it appears to policies and in CloudTrail.
+        expires_us: when a session's credentials end; None for never.
+    """
+
+    id: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
+    principal: str
+    expires_us: int | None = None
 
 
 def to_data(record: Any) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import Any
 from kms_lab.core import keys as records
 from kms_lab.core import material
 from kms_lab.core.clock import Clock
-from kms_lab.core.keys import Alias, Identity, Key, KeyMaterial
+from kms_lab.core.keys import NO_GRANTS, AccessKey, Alias, Grant, Identity, Key, KeyMaterial
 from kms_lab.core.log import Log
+from kms_lab.core.stores import HsmCluster, KeyStore, XksProxy
 
 FORMAT = "kms_lab world 1"
 
@@ -49,14 +50,15 @@ class Entropy:
 
 
 class Shelf:
-    """The keys and aliases of one account in one Region."""
+    """The keys, aliases and custom key stores of one account in one Region."""
 
-    __slots__ = ("_aliases_of", "account", "aliases", "keys", "region")
+    __slots__ = ("_aliases_of", "account", "aliases", "keys", "region", "stores")
 
     def __init__(self, account: str, region: str) -> None:
         self.account, self.region = account, region
         self.keys: dict[str, Key] = {}
         self.aliases: dict[str, Alias] = {}
+        self.stores: dict[str, KeyStore] = {}
         self._aliases_of: dict[str, list[str]] = {}
 
     def put_alias(self, alias: Alias) -> None:
@@ -82,13 +84,32 @@ class Shelf:
         twin.keys = {key_id: key.copy() for key_id, key in self.keys.items()}
         for alias in self.aliases.values():
             twin.put_alias(Alias(**records.to_data(alias)))
+        twin.stores = {store_id: store.copy() for store_id, store in self.stores.items()}
         return twin
 
 
 class World:
-    """Everything there is. ``gone`` keeps the records of deleted keys, without their material."""
+    """Everything there is.
 
-    __slots__ = ("clock", "entropy", "gone", "identities", "log", "meter", "request_quotas", "shelves")
+    Attributes:
+        gone: the records of deleted keys by ARN, without their material.
+        access_keys: by id, the credentials that principals were given.
+        clusters, proxies: what stands behind custom key stores, by cluster id and by endpoint and path.
+    """
+
+    __slots__ = (
+        "access_keys",
+        "clock",
+        "clusters",
+        "entropy",
+        "gone",
+        "identities",
+        "log",
+        "meter",
+        "proxies",
+        "request_quotas",
+        "shelves",
+    )
 
     def __init__(self, start_us: int, seed: int | None = None) -> None:
         self.clock = Clock(start_us)
@@ -97,6 +118,9 @@ class World:
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.identities: dict[str, Identity] = {}
         self.gone: dict[str, Key] = {}
+        self.access_keys: dict[str, AccessKey] = {}
+        self.clusters: dict[str, HsmCluster] = {}
+        self.proxies: dict[str, XksProxy] = {}
         #: are request quotas enforced?
         self.request_quotas = False
         #: what ``service.quota`` remembers of counting the log; it can always be counted anew
@@ -114,12 +138,24 @@ class World:
         for shelf in self.shelves.values():
             yield from shelf.keys.values()
 
+    def related(self, key: Key) -> list[Key]:
+        """Return the other living keys of a multi-Region key's family: its primary and its replicas, by Region."""
+        if not key.multi_region:
+            return []
+        family = (shelf.keys.get(key.id) for shelf in self.shelves.values() if shelf.account == key.account)
+        return sorted((one for one in family if one is not None and one is not key), key=lambda one: one.region)
+
+    def store_of(self, key: Key) -> KeyStore | None:
+        """Return the custom key store that a key lives in."""
+        return self.shelf(key.account, key.region).stores.get(key.store_id) if key.store_id else None
+
     def has_account(self, account: str) -> bool:
         """Does the world know anybody of this account?"""
         return any(arn.split(":")[4] == account for arn in self.identities)
 
     def fork(self) -> "World":
-        """Return a copy that goes its own way. Secrets are shared, since they never change."""
+        """Return a copy that goes its own way. Secrets are shared, since they never change; an RSA secret that the
+        copy is the first to need is there for both."""
         twin = World.__new__(World)
         twin.clock = self.clock.copy()
         twin.entropy = self.entropy.copy()
@@ -128,6 +164,9 @@ class World:
         twin.identities = {arn: it.copy() for arn, it in self.identities.items()}
         twin.request_quotas, twin.meter = self.request_quotas, None
         twin.gone = dict(self.gone)
+        twin.access_keys = dict(self.access_keys)
+        twin.clusters = {cluster_id: cluster.copy() for cluster_id, cluster in self.clusters.items()}
+        twin.proxies = {place: proxy.copy() for place, proxy in self.proxies.items()}
         return twin
 
     def become(self, other: "World") -> None:
@@ -139,7 +178,8 @@ class World:
             setattr(self, name, getattr(other, name))
 
     def to_data(self) -> dict[str, Any]:
-        """Return the world as plain data, ready for JSON. It contains key material."""
+        """Return the world as plain data, ready for JSON. It contains key material, also of RSA keys that nobody has
+        used yet: they are generated now, so that every copy agrees."""
         return {
             "format": FORMAT,
             "clock": self.clock.to_data(),
@@ -148,12 +188,16 @@ class World:
             "log": self.log.to_data(),
             "identities": [records.to_data(identity.copy()) for identity in self.identities.values()],
             "keys": [_key_to_data(key) for key in self.all_keys()],
-            "gone": [_key_to_data(key) for key in self.gone.values()],
+            "gone": [_key_to_data(key, gone=True) for key in self.gone.values()],
             "aliases": [
                 {"account": shelf.account, "region": shelf.region, **records.to_data(alias)}
                 for shelf in self.shelves.values()
                 for alias in shelf.aliases.values()
             ],
+            "stores": [records.to_data(store) for shelf in self.shelves.values() for store in shelf.stores.values()],
+            "access_keys": [records.to_data(one) for one in self.access_keys.values()],
+            "clusters": [_with_text_keys(one) for one in self.clusters.values()],
+            "proxies": [_with_text_keys(one) for one in self.proxies.values()],
         }
 
     @classmethod
@@ -181,25 +225,61 @@ class World:
             fields = dict(row)
             world.shelf(fields.pop("account"), fields.pop("region")).put_alias(Alias(**fields))
         world.gone = {key.arn: key for key in map(_key_from_data, data["gone"])}
+        for row in data["stores"]:
+            store = KeyStore(**row)
+            world.shelf(store.account, store.region).stores[store.id] = store
+        world.access_keys = {row["id"]: AccessKey(**row) for row in data["access_keys"]}
+        world.clusters = {row["id"]: HsmCluster(**_with_byte_keys(row)) for row in data["clusters"]}
+        proxies = [XksProxy(**_with_byte_keys(row)) for row in data["proxies"]]
+        world.proxies = {proxy.endpoint + proxy.path: proxy for proxy in proxies}
         return world
 
 
 def secret_of(key: Key, which: KeyMaterial) -> bytes:
     """Return a material's secret, generating an RSA key the first time that it is needed."""
-    if not which.secret and key.spec.startswith("RSA_"):
+    if not which.secret and key.spec.startswith("RSA_") and key.origin == "AWS_KMS":
         which.secret = material.new_rsa(key.spec)
     return which.secret
 
 
-def _key_to_data(key: Key) -> dict[str, Any]:
+def _key_to_data(key: Key, gone: bool = False) -> dict[str, Any]:
     row = records.to_data(key)
     row["tags"] = dict(key.tags)
-    row["materials"] = [
-        {**records.to_data(one), "secret": base64.b64encode(one.secret).decode()} for one in key.materials
-    ]
+    row["materials"] = [_material_to_data(one, b"" if gone else secret_of(key, one)) for one in key.materials]
+    row["pending"] = [_material_to_data(one, one.secret) for one in key.pending]
+    row["grants"] = [records.to_data(grant) for grant in key.grants.values()]
     return row
 
 
+def _material_to_data(one: KeyMaterial, secret: bytes) -> dict[str, Any]:
+    return {**records.to_data(one), "secret": base64.b64encode(secret).decode()}
+
+
 def _key_from_data(row: dict[str, Any]) -> Key:
-    materials = [KeyMaterial(**{**one, "secret": base64.b64decode(one["secret"])}) for one in row["materials"]]
-    return Key(**{**row, "materials": materials})
+    materials = [_material_from_data(one) for one in row["materials"]]
+    pending = tuple(_material_from_data(one) for one in row["pending"])
+    grants = {one["id"]: _grant_from_data(one) for one in row["grants"]} or NO_GRANTS
+    return Key(**{**row, "materials": materials, "pending": pending, "grants": grants})
+
+
+def _material_from_data(row: dict[str, Any]) -> KeyMaterial:
+    return KeyMaterial(**{**row, "secret": base64.b64decode(row["secret"])})
+
+
+def _grant_from_data(row: dict[str, Any]) -> Grant:
+    """Return a grant whose lists are tuples again, since a grant is hashed."""
+
+    def pairs(name: str) -> tuple[tuple[str, str], ...] | None:
+        return None if row[name] is None else tuple((key, value) for key, value in row[name])
+
+    texts = {name: tuple(row[name]) for name in ("operations", "tokens")}
+    contexts = {name: pairs(name) for name in ("context_equals", "context_subset")}
+    return Grant(**{**row, **texts, **contexts})
+
+
+def _with_text_keys(one: HsmCluster | XksProxy) -> dict[str, Any]:
+    return {**records.to_data(one.copy()), "keys": {k: base64.b64encode(v).decode() for k, v in one.keys.items()}}
+
+
+def _with_byte_keys(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "keys": {k: base64.b64decode(v) for k, v in row["keys"].items()}}

@@ -50,6 +50,7 @@ NOTES = {
     14: Note(KMSInvalidStateException, "is creating."),
     15: Note(KMSInvalidStateException, "is updating."),
     # unverified: AWS's text for a key that waits for its replicas was not seen
+    9: Note(UnsupportedOperationException, "cannot have imported key material."),
     16: Note(KMSInvalidStateException, "is pending replica deletion."),
 }
 
@@ -68,6 +69,16 @@ CANCEL: Profile = dict.fromkeys((ENABLED, DISABLED, PENDING_IMPORT, UNAVAILABLE,
 ROTATION_SETTING: Profile = {DISABLED: 1, **_DOOMED, PENDING_IMPORT: 6, UNAVAILABLE: 7, CREATING: 14}
 ROTATION_STATUS: Profile = {PENDING_IMPORT: 6, UNAVAILABLE: 7}
 ROTATION_LIST: Profile = {UNAVAILABLE: 7}
+#: grants are made for keys of custom key stores too while these are disconnected
+GRANT: Profile = {state: note for state, note in USE.items() if state != UNAVAILABLE}
+#: data key pairs are never made under keys of custom key stores
+PAIR: Profile = {**USE, UNAVAILABLE: 7}
+PUBLIC: Profile = {**_DOOMED, CREATING: 14}
+IMPORT_PARAMETERS: Profile = {**_DOOMED, UNAVAILABLE: 9, CREATING: 14, UPDATING: 15}
+IMPORT: Profile = {**_DOOMED, UNAVAILABLE: 9, CREATING: 14}
+DELETE_MATERIAL: Profile = {CREATING: 14, UPDATING: 15}
+REPLICATE: Profile = {**GRANT, UPDATING: 15}
+UPDATE_PRIMARY: Profile = GRANT
 ROTATE: Profile = {DISABLED: 1, **_DOOMED, PENDING_IMPORT: 5, UNAVAILABLE: 7, CREATING: 14}
 
 

@@ -105,7 +105,7 @@ def create_key(
     now = world.clock.now_us
     key = Key(
         key_id, key_arn(call.region, account, key_id), account, call.region, spec, usage, Origin, now, policy,
-        description=Description, multi_region=MultiRegion, tags=tags,
+        description=Description, multi_region=MultiRegion, tags=tags, primary_region=call.region if MultiRegion else "",
     )  # fmt: skip
     if Origin == "AWS_KMS":
         secret = material.generate(spec, world.entropy.take)
