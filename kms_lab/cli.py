@@ -1,4 +1,4 @@
-"""The ``kms-lab`` command: open the course, look after progress, find out what is wrong.
+"""The ``kms-lab`` command: open the course, serve a lab, look after progress, find out what is wrong.
 
 ``kms-lab`` alone copies the course into a folder of the learner's choice and opens JupyterLab there, on
 this machine only (127.0.0.1). The copy belongs to the learner: a notebook that was edited is never
@@ -12,17 +12,23 @@ import importlib.metadata
 import json
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from kms_lab.lab import Lab, write_atomically
+from kms_lab.core.errors import LabError
+from kms_lab.core.names import Principal
+from kms_lab.lab import ADMIN, REGION, START, Lab, write_atomically
 
 MANIFEST = ".kms-lab.json"
 DEFAULT_FOLDER = Path("kms-lab-course")
@@ -231,6 +237,186 @@ def open_lab(arguments: list[str]) -> None:
 
 def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+# ---- kms-lab serve
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; by default a free one.")
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the lab in this file: read at the start if it is there, written after changes. It holds secrets.",
+)
+@click.option("--seed", type=int, help="Make a new lab reproducible; its dates too, with --frozen.")
+@click.option(
+    "--principal",
+    "principals",
+    multiple=True,
+    metavar="ARN",
+    help="Show credentials of this user or role too. A new one has no policies: key policies and grants decide.",
+)
+@click.option(
+    "--frozen", is_flag=True, help="Let the clock stand still until it is turned; otherwise it goes as yours."
+)
+def serve(port: int, state: Path | None, seed: int | None, principals: tuple[str, ...], frozen: bool) -> None:
+    """Serve a lab to awscli and the SDKs of any language, on this machine only.
+
+    Prints the address, and the credentials to use. Stop it with Ctrl-C. A new lab's clock begins now, or with --seed or
+    --frozen at 2026-01-01 09:00 UTC; time passes only while the lab is served.
+    """
+    from kms_lab.doors.credentials import environment
+
+    start = START if frozen or seed is not None else datetime.now(UTC)
+    try:
+        with _told_to_stop() as stop, _kept_lab(state, lambda: Lab(seed=seed, start=start)) as (lab, changed):
+            for arn in principals:
+                _make_known(lab, arn)
+            callers = {arn: environment(lab.credentials(arn), REGION) for arn in (ADMIN, *principals)}
+            changed()
+            with lab.serve(port, follow=not frozen, changed=changed) as url:
+                click.echo(_how_to_use(url, callers))
+                while not stop.wait(0.5):  # Windows wakes up for Ctrl-C only in between
+                    pass
+    except (LabError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or port}: {error.strerror or error}") from error
+    click.echo("Stopped." if state is None else f"Stopped; the lab is kept in {state}")
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Yield an event that is set when this process is told to end, by Ctrl-C or otherwise."""
+    stop = threading.Event()
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _kept_lab(file: Path | None, new: Callable[[], Lab]) -> Iterator[tuple[Lab, Callable[[], None]]]:
+    """Yield a lab, and what to call when it has changed. With a file, the lab in it, and changes are written there.
+
+    Raises:
+        LabError: the file is no lab's, or another server uses it.
+        OSError: the file cannot be read or written.
+    """
+    from kms_lab.doors.state import Keeper, sole_user
+
+    if file is None:
+        yield new(), lambda: None
+        return
+    file = file.resolve()  # what is replaced at every writing is the file itself, not a link to it
+    with sole_user(file):
+        lab = _load(file) if file.exists() else new()
+        lab.save(file)
+        keeper = Keeper(lambda: lab.save(file), lambda trouble: click.echo(trouble, err=True))
+        try:
+            yield lab, keeper.changed
+        finally:
+            keeper.close()
+
+
+def _load(file: Path) -> Lab:
+    try:
+        return Lab.load(file)
+    except OSError:
+        raise
+    except Exception as error:  # whatever a damaged file leads to
+        raise LabError(f"{file} is not a lab that this version can read, and was left as it is") from error
+
+
+def _make_known(lab: Lab, arn: str) -> None:
+    """Make a user or role, without policies, where there is none of this ARN.
+
+    Raises:
+        LabError: this is not somebody who has credentials.
+        ValueError: this is nobody's ARN.
+    """
+    who = Principal.parse(arn)
+    if who.kind == "service":
+        raise LabError(f"{arn} is a service of AWS; only users, roles and the root user have credentials")
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind in ("user", "role") and arn not in lab.iam.list():
+        make = lab.iam.create_user if kind == "user" else lab.iam.create_role
+        make(name, account=who.account)
+
+
+def _how_to_use(url: str, callers: Mapping[str, Mapping[str, str]]) -> str:
+    """Return what a user of the shell needs: by each caller's ARN, the variables to set."""
+    form = "  $env:{}='{}'" if os.name == "nt" else "  export {}='{}'"
+    lines = [f"KMS is served at {url}, on this machine only. Stop it with Ctrl-C."]
+    for arn, variables in callers.items():
+        endpoints = {f"AWS_ENDPOINT_URL_{service}": url for service in ("KMS", "STS")}
+        lines += ["", f"To call it as {arn}:"]
+        # a token of the shell's own would spoil the lab's credentials
+        both = {**endpoints, "AWS_SESSION_TOKEN": "", **variables}
+        lines += [form.format(name, value) for name, value in both.items()]
+    lines += ["", "Then, for example:", "  aws kms create-key --description orders", "  kms-lab travel --days 366"]
+    return "\n".join(lines)
+
+
+# ---- kms-lab travel
+
+
+@main.command()
+@click.option("--days", type=float, help="How far to go.")
+@click.option("--hours", type=float, help="How far to go.")
+@click.option("--to", metavar="DATE", help="Where to arrive, such as 2027-01-31T09:00Z, instead of a distance.")
+@click.option(
+    "--endpoint", envvar="AWS_ENDPOINT_URL_KMS", required=True, help="The address that kms-lab serve printed."
+)
+def travel(endpoint: str, **journey: float | str | None) -> None:
+    """Turn the clock of a lab that is being served, or tell its time.
+
+    Takes address and credentials from the environment variables that kms-lab serve printed. Everything on the way
+    happens at its own instant: rotations, deletions, expiries.
+    """
+    steps = {name: value for name, value in journey.items() if value is not None}
+    click.echo(_ask_clock(endpoint, json.dumps(steps).encode())["now"])
+
+
+def _ask_clock(endpoint: str, body: bytes) -> dict[str, str]:
+    """Send a signed request to the clock of a served lab.
+
+    Raises:
+        click.ClickException: there are no credentials, no lab, or it refuses.
+    """
+    import urllib.error
+    import urllib.parse
+    import urllib.request
+
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    from kms_lab.doors.http import CLOCK
+
+    url = endpoint.rstrip("/") + CLOCK
+    parts = urllib.parse.urlsplit(url)
+    if (parts.scheme, parts.hostname) not in {("http", "127.0.0.1"), ("http", "localhost")}:
+        raise click.ClickException(f"{endpoint} is not the address of a lab on this machine")
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    key_id, secret, token = (os.environ.get(name) for name in names)
+    if not key_id or not secret:
+        raise click.ClickException("set the environment variables that kms-lab serve printed")
+    request = AWSRequest("POST", url, {"Content-Type": "application/json"}, body)
+    SigV4Auth(Credentials(key_id, secret, token), "kms", REGION).add_auth(request)
+    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with no_proxy.open(urllib.request.Request(url, body, dict(request.headers.items()))) as answer:
+            return dict(json.load(answer))
+    except urllib.error.HTTPError as refusal:
+        told = json.load(refusal)
+        raise click.ClickException(told.get("message") or told.get("Message") or str(refusal)) from refusal
+    except OSError as error:
+        raise click.ClickException(f"no lab answers at {endpoint}: {error}") from error
 
 
 # ---- kms-lab progress

@@ -36,6 +36,7 @@ class Client:
         world: where the keys are.
         principal: who calls.
         region: where.
+        via: an AWS service, such as ``s3``, that makes the calls on the principal's behalf.
         listener: given each ``Call`` that is sent; the lab remembers the last verdict this way.
 
     Raises (from every method):
@@ -43,14 +44,18 @@ class Client:
         ParameterError: the parameters do not fit, so the call was never sent.
     """
 
-    def __init__(self, world: World, principal: Principal, region: str, listener: Listener | None = None) -> None:
+    def __init__(
+        self, world: World, principal: Principal, region: str, listener: Listener | None = None, via: str = ""
+    ) -> None:
         self._world = world
         self._principal = principal
+        self._via = via
         self._listener = listener
         self.meta = SimpleNamespace(region_name=region, service_model=SimpleNamespace(service_name="kms"))
 
     def __repr__(self) -> str:
-        return f"<KMS client of {self._principal.arn} in {self.meta.region_name}>"
+        via = f" through {self._via}" if self._via else ""
+        return f"<KMS client of {self._principal.arn} in {self.meta.region_name}{via}>"
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(row.method for row in OPERATIONS.values())]
@@ -88,11 +93,12 @@ class Client:
     def _method(self, row: Row) -> Method:
         shape = row.model
         accepts = shape.accepts
-        world, principal, region, listener = (
+        world, principal, region, listener, via = (
             self._world,
             self._principal,
             self.meta.region_name,
             self._listener,
+            self._via,
         )
 
         def method(**params: Any) -> dict[str, Any]:
@@ -103,6 +109,8 @@ class Client:
                     raise ParameterError(problems)
                 params = shape.coerced(params)
             call = Call(row, world, principal, region, params, checked)
+            if via:
+                call.via = via
             if listener is not None:
                 listener(call)
             return handle(call)
