@@ -26,6 +26,8 @@ and text, so a reader without a kernel sees the figure.
 In the browser one small ES module (``static/lab_widget.js``) draws native, labelled controls and the view. A
 change travels as one message (field, position); the answer is one message (the new picture); the module
 changes only those parts of the page that differ, so focus, scrolling and folded tables stay as they are.
+An element of the view with ``tabindex`` and ``data-keys="ArrowLeft|Home| "`` gets those keys while it has the
+focus: each arrives as ``react(state, action, key)``, the action being the one that ``data-keyed`` names.
 
 Widgets know no KMS rule: they ask the lab, and show its answer.
 """

@@ -63,7 +63,18 @@ function render({ model, el }) {
     timer = setTimeout(() => (announce.textContent = shown.summary), QUIET_MS);
   }
 
+  // An element with data-keys="ArrowLeft|Home|..." gets those keys: each becomes the action that data-keyed names.
+  function steer(event) {
+    const { keys, keyed } = event.target.dataset;
+    const plain = !(event.shiftKey || event.ctrlKey || event.altKey || event.metaKey);
+    if (!plain || !keys?.split("|").includes(event.key)) return false;
+    event.preventDefault();
+    wire.act(keyed, event.key);
+    return true;
+  }
+
   function press(event) {
+    if (event.type === "keydown" && steer(event)) return;
     const target = event.target.closest("[data-action]");
     if (!target || !view.contains(target)) return;
     if (event.type === "keydown") {
