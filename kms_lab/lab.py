@@ -7,17 +7,19 @@ and asks the views.
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kms_lab.core.clock import DAY_US, HOUR_US, to_us
 from kms_lab.core.errors import LabError
-from kms_lab.core.keys import Identity, Key
+from kms_lab.core.keys import AccessKey, Identity, Key
 from kms_lab.core.names import Principal, parse_key_reference
 from kms_lab.core.world import World
 from kms_lab.doors.client import Client
+from kms_lab.outside import Hsm, Xks
 from kms_lab.policy.document import PolicyError, parse
 from kms_lab.policy.evaluate import Verdict
 from kms_lab.service import gates, pipeline
@@ -68,18 +70,75 @@ class Lab:
         count = len(list(self.world.all_keys()))
         return f"<Lab: {count} keys, {len(self.world.log)} log entries, {self.clock.now:%Y-%m-%d %H:%M} UTC>"
 
-    def client(self, principal: str = ADMIN, region: str = REGION) -> Client:
+    def client(self, principal: str = ADMIN, region: str = REGION, via: str = "") -> Client:
         """Return a boto3-shaped KMS client.
 
         Args:
             principal: ARN of a user, role, role session or account root. A role's ARN means "somebody who assumed it".
             region: any Region's name.
+            via: an AWS service that calls KMS on the principal's behalf, by its name in endpoints: ``s3``, or
+                ``ec2`` for EBS. Such calls reach AWS managed keys, and set ``kms:ViaService``.
 
         Raises:
             LabError: nobody of that name exists in the lab yet.
             ValueError: the text is not the ARN of a principal.
         """
-        return Client(self.world, self._known(principal), region, self._calls.append)
+        return Client(self.world, self._known(principal), region, self._calls.append, via)
+
+    def boto3_client(self, principal: str = ADMIN, region: str = REGION, service: str = "kms") -> Any:
+        """Return the real boto3's client, answered by the lab: the same calls, errors, paginators and waiters.
+
+        Nothing is sent anywhere, and nothing is read from the machine's AWS configuration.
+
+        Args:
+            principal: as in ``client``.
+            service: ``kms`` or ``sts``.
+        """
+        from kms_lab.doors import boto
+
+        return boto.client(self.world, self._known(principal), region, service, self._calls.append)
+
+    def boto3(self, principal: str = ADMIN, region: str = REGION) -> AbstractContextManager[AccessKey]:
+        """Let unmodified boto3 code talk to the lab: ``with lab.boto3(): main()``.
+
+        In the block every client for KMS or STS, however it is made, is answered by the lab, and a client for
+        another service raises LabError instead of sending anything. Clients act as ``principal`` unless they are
+        given other credentials of the lab, from ``lab.credentials`` or AssumeRole. See ``doors.boto.diverted`` for
+        threads, retries, and clients that outlive the block.
+        """
+        from kms_lab.doors import boto
+
+        return boto.diverted(self.world, self._known(principal), region, self._calls.append)
+
+    @contextmanager
+    def serve(self, port: int = 0, follow: bool = False, changed: Callable[[], object] = lambda: None) -> Iterator[str]:
+        """Serve the lab over HTTP, on this machine only: ``with lab.serve() as url: ...``.
+
+        Requests are signed with ``lab.credentials``. Meanwhile use the lab itself only while no request is under way,
+        or with ``kms_lab.doors.wire.turn`` held. ``kms-lab serve`` is the same for the shell.
+
+        Args:
+            port: where to listen; 0 takes a free one.
+            follow: let the lab's clock go as the real one does, instead of standing still until it is turned.
+            changed: called after each request that may have changed the lab, with ``turn`` held.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        from kms_lab.doors.http import Endpoint
+
+        with Endpoint(self.world, self.clock.travel, port, follow, self._calls.append, changed) as endpoint:
+            yield endpoint.url
+
+    def credentials(self, principal: str) -> AccessKey:
+        """Return a principal's access key, for clients that sign their requests: ``id``, ``secret`` and ``token``.
+
+        Asked again, the lab gives the same key. A role's key is that of a session of it, as in ``client``, and
+        does not end; ``sts.assume_role`` gives keys that do.
+        """
+        from kms_lab.doors.credentials import credentials_of
+
+        return credentials_of(self.world, self._known(principal))
 
     @property
     def last_verdict(self) -> Verdict | None:
@@ -161,10 +220,11 @@ class Lab:
         try:
             return timeline.timeline(self.world, self.key(key, region=region))
         except LookupError:
-            deleted = next((gone for gone in self.world.gone.values() if key in (gone.arn, gone.id)), None)
-            if deleted is None:
+            deleted = [gone for gone in self.world.gone.values() if key in (gone.arn, gone.id)]
+            if not deleted:
                 raise
-            return timeline.timeline(self.world, deleted)
+            deleted.sort(key=lambda gone: gone.region != region)  # related keys have the same id
+            return timeline.timeline(self.world, deleted[0])
 
     def fork(self) -> "Lab":
         """Return a copy that goes its own way; this lab does not notice."""
@@ -173,6 +233,27 @@ class Lab:
     def restore(self, other: "Lab") -> None:
         """Put another lab's world in place of this one's; clients of this lab go on in it."""
         self.world.become(other.world.fork())
+        self._calls.clear()
+
+    def bookmark(self, name: str = "bookmark") -> None:
+        """Remember the whole lab under a name, in place of what had that name; ``rewind`` comes back to it.
+
+        Bookmarks live as long as this lab object does: ``save`` does not write them.
+        """
+        self._bookmarks[name] = self.world.fork()
+
+    def rewind(self, name: str = "bookmark") -> None:
+        """Go back to a bookmark, as often as you like; clients of this lab go on from there.
+
+        Everything since is undone: keys, log, bill and clock.
+
+        Raises:
+            LabError: there is no such bookmark.
+        """
+        if name not in self._bookmarks:
+            known = ", ".join(map(repr, self._bookmarks)) or "none yet"
+            raise LabError(f"there is no bookmark {name!r}; lab.bookmark({name!r}) makes one. Bookmarks: {known}")
+        self.world.become(self._bookmarks[name].fork())
         self._calls.clear()
 
     def save(self, path: str | Path) -> None:
@@ -198,7 +279,10 @@ class Lab:
         self.world = world
         self.clock = LabClock(world)
         self.iam = Iam(world)
+        self.hsm = Hsm(world, ACCOUNT, REGION)
+        self.xks = Xks(world, ACCOUNT)
         self._calls: deque[Call] = deque(maxlen=1)  # the last one
+        self._bookmarks: dict[str, World] = {}
 
     def _known(self, principal: str) -> Principal:
         who = Principal.parse(principal)

@@ -167,3 +167,47 @@ def test_a_key_shows_itself_in_one_line(lab):
 
     assert repr(key) == f"<Key {key.arn}: SYMMETRIC_DEFAULT, ENCRYPT_DECRYPT, Enabled>"
     assert repr(lab.iam) == "<iam: 1 users and roles; list() names them>"
+
+
+class TestBookmarks:
+    def test_rewinding_undoes_everything(self):
+        """
+        Keys, log, bill and clock are as they were, and clients made before go on from there.
+        """
+        lab = Lab(seed=3)
+        kms = lab.client()
+        kms.create_key()
+        lab.bookmark("before")
+        before = lab.world.fork().to_data()
+        kms.create_key()
+        lab.clock.travel(days=40)
+
+        lab.rewind("before")
+
+        assert lab.world.to_data() == before
+        assert len(kms.list_keys()["Keys"]) == 1
+
+    def test_a_bookmark_can_be_used_again_and_others_stay(self):
+        """
+        What happens after a rewind does not touch the bookmark, and a later one leads forward again.
+        """
+        lab = Lab(seed=3)
+        kms = lab.client()
+        lab.bookmark("empty")
+        kms.create_key()
+        lab.bookmark("one key")
+        for _ in range(2):
+            lab.rewind("empty")
+            kms.create_key()
+            kms.create_key()
+        lab.rewind("one key")
+        assert len(kms.list_keys()["Keys"]) == 1
+
+    def test_an_unknown_bookmark_is_named_with_those_there_are(self):
+        """
+        The error says which bookmarks there are.
+        """
+        lab = Lab()
+        lab.bookmark("here")
+        with pytest.raises(LabError, match="'here'"):
+            lab.rewind("there")

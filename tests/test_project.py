@@ -15,7 +15,7 @@ import kms_lab
 
 #: The plan's list: what a learner needs, and no more.
 DEPENDENCIES = {
-    "jupyterlab", "ipywidgets", "cryptography", "matplotlib", "pandas", "boto3", "anywidget", "fsrs",
+    "jupyterlab", "ipywidgets", "cryptography", "pynacl", "matplotlib", "pandas", "boto3", "anywidget", "fsrs",
     "platformdirs", "click", "tqdm",
 }  # fmt: skip
 

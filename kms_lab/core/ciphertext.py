@@ -90,6 +90,26 @@ def parse(data: bytes) -> Blob:
     return Blob(account, key_id, material_id, data, total - length - TAG_BYTES)
 
 
+class Part(NamedTuple):
+    """A stretch of a blob, from ``start`` up to ``end``, and what the lab keeps there."""
+
+    name: str
+    start: int
+    end: int
+
+
+def parts(data: bytes) -> tuple[Part, ...]:
+    """Say what stands where in a blob, for a reader who looks at its bytes.
+
+    Raises:
+        Undecryptable: this is not a blob of the lab.
+    """
+    cut, total = parse(data).cut, len(data)
+    ends = (9, 15, 31, _LENGTH_AT, _NONCE_AT, _HEADER, cut, total - TAG_BYTES, total)
+    names = ("mark", "account", "key ID", "key material ID", "length", "nonce", "filler", "encrypted text", "tag")
+    return tuple(map(Part, names, (0, *ends), ends))
+
+
 @lru_cache(maxsize=1024)
 def size(plaintext_length: int) -> int:
     """Return how many bytes a real KMS blob has for a plaintext of this length.
@@ -141,4 +161,4 @@ def _made_by(start: bytes) -> tuple[str, str, str]:
     return f"{int.from_bytes(account, 'big'):012d}", key_id, material_id
 
 
-__all__ = ["Blob", "Undecryptable", "canonical", "open_blob", "parse", "seal", "size"]
+__all__ = ["Blob", "Part", "Undecryptable", "canonical", "open_blob", "parse", "parts", "seal", "size"]

@@ -34,6 +34,40 @@ def to_us(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+def read_us(moment: datetime | float | str) -> int:
+    """Return microseconds from a time in any form that boto3 takes: a ``datetime``, seconds since 1970, or ISO text.
+
+    A time without a zone is taken as UTC, as boto3 takes it.
+
+    Raises:
+        ValueError: the text is no time, or the number lies beyond what a ``datetime`` can be.
+    """
+    if isinstance(moment, str):
+        moment = _read_text(moment)
+    if isinstance(moment, datetime):
+        return to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    try:
+        return to_us(EPOCH + timedelta(seconds=moment))
+    except OverflowError:
+        raise ValueError(f"{moment} seconds since 1970 is no time that there is") from None
+
+
+def _read_text(text: str) -> datetime | float:
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text)
+
+
+def iso_text(us: int) -> str:
+    """Return a time as ISO 8601 writes it in UTC, to the second.
+
+    >>> iso_text(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return to_datetime(us).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Due(NamedTuple):
     """One entry of the clock: at ``when_us``, do ``kind`` to ``subject``. Equal instants keep their order of entry."""
 

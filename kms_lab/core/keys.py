@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ENABLED: Final = "Enabled"
 DISABLED: Final = "Disabled"
@@ -78,6 +78,7 @@ class Grant:
         created_us: when it was made.
         effective_us: from when on it works without a token: grants take a while to reach all of KMS.
         ends_us: from when on it works no more, once retired or revoked; None while it lives.
+        grantee_is_service, retiring_is_service: was it given as a service principal, in the member for such?
     """
 
     id: str
@@ -95,6 +96,27 @@ class Grant:
     created_us: int
     effective_us: int
     ends_us: int | None = None
+    grantee_is_service: bool = False
+    retiring_is_service: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.id)  # grants are looked up with every call that they might allow
+
+
+class Past(NamedTuple):
+    """A state that a key was in, and how that ended.
+
+    Attributes:
+        state: one of ``KEY_STATES``.
+        entry: number of the log's entry that tells of the end; of the entry that came next, if none tells.
+        at_us: when it ended.
+        told: does an entry tell of it? KMS ends some states by itself, and CloudTrail has no event of that.
+    """
+
+    state: str
+    entry: int
+    at_us: int
+    told: bool
 
 
 NO_GRANTS: Mapping[str, Grant] = MappingProxyType({})
@@ -108,10 +130,11 @@ class Key:
         materials: every material that is or was current, oldest first; all of them can still decrypt.
         pending: imported materials that wait to be made current by a rotation.
         grants: by id, the retired and revoked ones too until their end has reached all of KMS.
-        primary_region: of a multi-Region key, where its primary is; "" for other keys. Related keys are records of their
-            own, with the same id, one in each Region.
+        primary_region: of a multi-Region key, where its primary is; "" for other keys. Related keys are records of
+            their own, with the same id, one in each Region.
         store_id, backing_id: the custom key store that a key lives in, and its name there.
         returns_to: the state to come back to, while the key is Unavailable, Creating or Updating.
+        past: the states that it was in before, oldest first; ``World.move`` adds to it.
     """
 
     id: str
@@ -140,6 +163,7 @@ class Key:
     store_id: str = ""
     backing_id: str = ""
     returns_to: str = ""
+    past: tuple[Past, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Key {self.arn}: {self.spec}, {self.usage}, {self.state}>"
@@ -150,9 +174,23 @@ class Key:
         return self.materials[-1]
 
     @property
+    def has_all_material(self) -> bool:
+        """Are the bytes of every material here? Imported ones can be missing: not yet imported, deleted or expired."""
+        return self.origin != "EXTERNAL" or (bool(self.materials) and all(one.secret for one in self.materials))
+
+    @property
     def is_primary(self) -> bool:
         """Is it the primary of its multi-Region keys?"""
         return self.region == self.primary_region
+
+    @property
+    def multi_region_type(self) -> str:
+        """AWS's ``MultiRegionKeyType``; "" for a key of a single Region."""
+        return ("PRIMARY" if self.is_primary else "REPLICA") if self.multi_region else ""
+
+    def state_after(self, entry: int) -> str:
+        """Return the state that the key was in after an entry of the log, given by its number."""
+        return next((one.state for one in self.past if one.entry > entry), self.state)
 
     def put_grant(self, grant: Grant) -> None:
         """Add a grant, or replace the one with its id."""

@@ -12,7 +12,10 @@ import zlib
 from array import array
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, NamedTuple
+
+from kms_lab.core.clock import iso_text, read_us
 
 _CACHED_TEXTS = 4096
 
@@ -26,6 +29,7 @@ class Happening(NamedTuple):
         key: ARN of the key that was meant; None where there is none or it was never found.
         error: the error's code, or None for a success.
         material: id of the key material used.
+        via: the AWS service that made the call on the caller's behalf, such as ``s3``; "" where the caller made it.
         request: values of the request's members that may be shown, as ``Log.fields`` names them.
     """
 
@@ -35,6 +39,7 @@ class Happening(NamedTuple):
     key: str | None
     error: str | None
     material: str | None
+    via: str
     request: tuple[Any, ...]
 
 
@@ -114,6 +119,7 @@ class Entry:
     context: dict[str, str] | None
     request: dict[str, Any]
     material: str | None
+    via: str = ""
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -166,6 +172,7 @@ class Log:
         params: Mapping[str, Any] | None = None,
         context: Mapping[str, str] | None = None,
         more: dict[str, Any] | None = None,
+        via: str = "",
     ) -> int:
         """Add one entry and return its index.
 
@@ -176,13 +183,15 @@ class Log:
             shown = self.fields[operation] = fields
         request = tuple(map(params.get, shown)) if params else ()
         try:
-            number = self._numbers.get((operation, region, principal, key, error, material, request))
+            number = self._numbers.get((operation, region, principal, key, error, material, via, request))
         except TypeError:  # a list or a dict in the request
-            request = tuple(map(_hashable, request))
-            number = self._numbers.get((operation, region, principal, key, error, material, request))
+            number, request = None, tuple(map(_hashable, request))
+        if number is None:
+            request = tuple(map(_undated, request))
+            number = self._numbers.get((operation, region, principal, key, error, material, via, request))
         if number is None:
             number = len(self.happenings)
-            what = Happening(operation, region, principal, key, error, material, request)
+            what = Happening(operation, region, principal, key, error, material, via, request)
             self.happenings.append(what)
             self._numbers[what] = number
         index = len(self.at_us)
@@ -217,6 +226,7 @@ class Log:
             self.contexts.get(self.context[index]),
             request,
             what.material,
+            what.via,
             self.more.get(index, {}),
         )
 
@@ -267,6 +277,11 @@ def _hashable(value: Any) -> Hashable:
     if isinstance(value, dict | list | tuple):
         return Json(json.dumps(value, default=str))
     return str(value) if not isinstance(value, Hashable) else value
+
+
+def _undated(value: Any) -> Any:
+    """Return a time as text, so that the log can be saved and read back equal; anything else as it is."""
+    return iso_text(read_us(value)) if isinstance(value, datetime) else value
 
 
 def _plain(value: Any) -> Any:

@@ -22,6 +22,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from kms_lab.core.clock import read_us, to_datetime
+
 Check = Callable[[Any], bool]
 Shape = Mapping[str, Any]
 
@@ -100,8 +102,9 @@ class Operation:
         return list(_service_problems(params, self._input, ""))
 
     def coerced(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters as boto3 puts them on the wire: blobs given as text, bytearray or file become bytes."""
-        return {name: _as_bytes(value) if _is_blob(self.members.get(name)) else value for name, value in params.items()}
+        """Return the parameters as boto3 puts them on the wire: blobs given as text, bytearray or file become bytes,
+        and times given as number or text become a ``datetime``."""
+        return {name: _coerced(value, self.members.get(name)) for name, value in params.items()}
 
     def member_documentation(self, member: str) -> str:
         """Return AWS's HTML text on one member of the request."""
@@ -121,8 +124,11 @@ def _shape(reference: Mapping[str, str] | None) -> Shape:
     return shape
 
 
-def _is_blob(shape_name: str | None) -> bool:
-    return shape_name is not None and load()["shapes"][shape_name]["type"] == "blob"
+def _coerced(value: Any, shape_name: str | None) -> Any:
+    kind = None if shape_name is None else load()["shapes"][shape_name]["type"]
+    if kind == "blob":
+        return _as_bytes(value)
+    return to_datetime(read_us(value)) if kind == "timestamp" else value
 
 
 def _as_bytes(value: Any) -> Any:
@@ -262,8 +268,16 @@ def _type_fits(value: Any, kind: str) -> bool:
     if kind == "blob":
         return isinstance(value, bytes | bytearray | str) or hasattr(value, "read")
     if kind == "timestamp":
-        return isinstance(value, datetime | int | float | str)
+        return isinstance(value, datetime | int | float | str) and _is_time(value)
     return isinstance(value, _TYPES[kind])
+
+
+def _is_time(value: datetime | float | str) -> bool:
+    try:
+        read_us(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _valid_types(kind: str) -> str:

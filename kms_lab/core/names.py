@@ -5,6 +5,8 @@ Whether a name leads to a key is a question for ``World``; here it is only read.
 Source: AWS KMS Developer Guide, "Key identifiers (KeyId)"; IAM User Guide, "IAM identifiers".
 """
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +30,17 @@ def key_arn(region: str, account: str, key_id: str) -> str:
 def alias_arn(region: str, account: str, alias: str) -> str:
     """Return the ARN of an alias; ``alias`` carries its ``alias/`` prefix."""
     return f"arn:{PARTITION}:kms:{region}:{account}:{alias}"
+
+
+def key_id(digits: str, multi_region: bool = False) -> str:
+    """Return a key id made of 32 random hexadecimal digits: a version 4 UUID, or a multi-Region id.
+
+    >>> key_id("0" * 32), key_id("0" * 32, multi_region=True)
+    ('00000000-0000-4000-a000-000000000000', 'mrk-00000000000000000000000000000000')
+    """
+    if multi_region:
+        return f"mrk-{digits[:32]}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +152,30 @@ def _parse_principal(text: str, session: str) -> Principal:
         case "federated-user", str():
             return Principal(text, "federated-user", account, text)
     raise ValueError(f"{text!r} names no principal: a user, role or session needs a name after the slash.")
+
+
+# ------------------------------------------------------------------------------ ids that AWS gives to principals
+
+
+@lru_cache(maxsize=1024)
+def invented_id(prefix: str, arn: str, length: int) -> str:
+    """Return an id that looks like AWS's and is always the same for the same ARN."""
+    return prefix + base64.b32encode(hashlib.sha256(f"{prefix} {arn}".encode()).digest()).decode()[:length]
+
+
+def principal_id(who: Principal) -> str:
+    """Return the id that CloudTrail shows as ``principalId`` and STS as ``UserId``."""
+    match who.kind:
+        case "root-user":
+            return who.account
+        case "role-session":
+            return f"{invented_id('AROA', who.identity_arn, 17)}:{who.arn.rpartition('/')[2]}"
+        case "federated-user":
+            return f"{who.account}:{who.name}"
+        case _:
+            return invented_id("AIDA", who.arn, 17)
+
+
+def access_key_id(who: Principal) -> str:
+    """Return the id of a principal's access key: long-term for a user or the root user, temporary for a session."""
+    return invented_id("AKIA" if who.kind in ("user", "root-user") else "ASIA", who.arn, 9) + "EXAMPLE"

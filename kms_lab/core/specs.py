@@ -78,6 +78,10 @@ def _hmac(bits: int) -> KeySpec:
     )
 
 
+def _ml_kem(size: int, family: str = "ML-KEM") -> KeySpec:
+    return KeySpec(f"ML_KEM_{size}", family, {ENCAPSULATE_DECAPSULATE: ("ML_KEM",)}, quota="ml-kem")
+
+
 _ROWS = (
     KeySpec(
         "SYMMETRIC_DEFAULT",
@@ -99,8 +103,10 @@ _ROWS = (
         quota="ecc",
     ),
     *map(_hmac, (224, 256, 384, 512)),
-    *(KeySpec(f"ML_DSA_{n}", "", {SIGN_VERIFY: ("ML_DSA_SHAKE_256",)}, quota="ml-dsa") for n in (44, 65, 87)),
-    *(KeySpec(f"ML_KEM_{n}", "", {ENCAPSULATE_DECAPSULATE: ("ML_KEM",)}, quota="ml-kem") for n in (512, 768, 1024)),
+    *(KeySpec(f"ML_DSA_{n}", "ML-DSA", {SIGN_VERIFY: ("ML_DSA_SHAKE_256",)}, quota="ml-dsa") for n in (44, 65, 87)),
+    _ml_kem(512, family=""),  # no library of ours has this parameter set
+    _ml_kem(768),
+    _ml_kem(1024),
     KeySpec(
         "SM2",  # China Regions only; no library of ours has it
         "",

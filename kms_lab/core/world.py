@@ -13,9 +13,9 @@ from typing import Any
 from kms_lab.core import keys as records
 from kms_lab.core import material
 from kms_lab.core.clock import Clock
-from kms_lab.core.keys import NO_GRANTS, AccessKey, Alias, Grant, Identity, Key, KeyMaterial
+from kms_lab.core.keys import NO_GRANTS, AccessKey, Alias, Grant, Identity, Key, KeyMaterial, Past
 from kms_lab.core.log import Log
-from kms_lab.core.stores import HsmCluster, KeyStore, XksProxy
+from kms_lab.core.stores import ExternalKey, HsmCluster, KeyStore, XksProxy
 
 FORMAT = "kms_lab world 1"
 
@@ -93,8 +93,10 @@ class World:
 
     Attributes:
         gone: the records of deleted keys by ARN, without their material.
+        former: the same of deleted replicas that were made again: their ARN is another key's now.
         access_keys: by id, the credentials that principals were given.
         clusters, proxies: what stands behind custom key stores, by cluster id and by endpoint and path.
+        import_secret: what import tokens are sealed with; empty until the first is asked for.
     """
 
     __slots__ = (
@@ -102,8 +104,10 @@ class World:
         "clock",
         "clusters",
         "entropy",
+        "former",
         "gone",
         "identities",
+        "import_secret",
         "log",
         "meter",
         "proxies",
@@ -118,9 +122,11 @@ class World:
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.identities: dict[str, Identity] = {}
         self.gone: dict[str, Key] = {}
+        self.former: list[Key] = []
         self.access_keys: dict[str, AccessKey] = {}
         self.clusters: dict[str, HsmCluster] = {}
         self.proxies: dict[str, XksProxy] = {}
+        self.import_secret = b""
         #: are request quotas enforced?
         self.request_quotas = False
         #: what ``service.quota`` remembers of counting the log; it can always be counted anew
@@ -138,6 +144,12 @@ class World:
         for shelf in self.shelves.values():
             yield from shelf.keys.values()
 
+    def every_key(self) -> Iterator[Key]:
+        """Every key that there ever was: the deleted ones, then the living."""
+        yield from self.former
+        yield from self.gone.values()
+        yield from self.all_keys()
+
     def related(self, key: Key) -> list[Key]:
         """Return the other living keys of a multi-Region key's family: its primary and its replicas, by Region."""
         if not key.multi_region:
@@ -148,6 +160,16 @@ class World:
     def store_of(self, key: Key) -> KeyStore | None:
         """Return the custom key store that a key lives in."""
         return self.shelf(key.account, key.region).stores.get(key.store_id) if key.store_id else None
+
+    def move(self, key: Key, state: str, *, told: bool = True) -> None:
+        """Change a key's state, and note when the one before ended.
+
+        Args:
+            told: does the log's next entry tell of it? False for what the clock does without an event of CloudTrail.
+        """
+        if state != key.state:
+            key.past = (*key.past, Past(key.state, len(self.log), self.clock.now_us, told))
+            key.state = state
 
     def has_account(self, account: str) -> bool:
         """Does the world know anybody of this account?"""
@@ -163,8 +185,9 @@ class World:
         twin.shelves = {place: shelf.copy() for place, shelf in self.shelves.items()}
         twin.identities = {arn: it.copy() for arn, it in self.identities.items()}
         twin.request_quotas, twin.meter = self.request_quotas, None
-        twin.gone = dict(self.gone)
+        twin.gone, twin.former = dict(self.gone), list(self.former)
         twin.access_keys = dict(self.access_keys)
+        twin.import_secret = self.import_secret
         twin.clusters = {cluster_id: cluster.copy() for cluster_id, cluster in self.clusters.items()}
         twin.proxies = {place: proxy.copy() for place, proxy in self.proxies.items()}
         return twin
@@ -185,10 +208,12 @@ class World:
             "clock": self.clock.to_data(),
             "entropy": self.entropy.to_data(),
             "request_quotas": self.request_quotas,
+            "import_secret": base64.b64encode(self.import_secret).decode(),
             "log": self.log.to_data(),
             "identities": [records.to_data(identity.copy()) for identity in self.identities.values()],
             "keys": [_key_to_data(key) for key in self.all_keys()],
             "gone": [_key_to_data(key, gone=True) for key in self.gone.values()],
+            "former": [_key_to_data(key, gone=True) for key in self.former],
             "aliases": [
                 {"account": shelf.account, "region": shelf.region, **records.to_data(alias)}
                 for shelf in self.shelves.values()
@@ -196,8 +221,8 @@ class World:
             ],
             "stores": [records.to_data(store) for shelf in self.shelves.values() for store in shelf.stores.values()],
             "access_keys": [records.to_data(one) for one in self.access_keys.values()],
-            "clusters": [_with_text_keys(one) for one in self.clusters.values()],
-            "proxies": [_with_text_keys(one) for one in self.proxies.values()],
+            "clusters": [_cluster_to_data(one) for one in self.clusters.values()],
+            "proxies": [_proxy_to_data(one) for one in self.proxies.values()],
         }
 
     @classmethod
@@ -225,12 +250,14 @@ class World:
             fields = dict(row)
             world.shelf(fields.pop("account"), fields.pop("region")).put_alias(Alias(**fields))
         world.gone = {key.arn: key for key in map(_key_from_data, data["gone"])}
+        world.former = [_key_from_data(row) for row in data["former"]]
         for row in data["stores"]:
             store = KeyStore(**row)
             world.shelf(store.account, store.region).stores[store.id] = store
         world.access_keys = {row["id"]: AccessKey(**row) for row in data["access_keys"]}
-        world.clusters = {row["id"]: HsmCluster(**_with_byte_keys(row)) for row in data["clusters"]}
-        proxies = [XksProxy(**_with_byte_keys(row)) for row in data["proxies"]]
+        world.import_secret = base64.b64decode(data["import_secret"])
+        world.clusters = {row["id"]: _cluster_from_data(row) for row in data["clusters"]}
+        proxies = map(_proxy_from_data, data["proxies"])
         world.proxies = {proxy.endpoint + proxy.path: proxy for proxy in proxies}
         return world
 
@@ -259,7 +286,8 @@ def _key_from_data(row: dict[str, Any]) -> Key:
     materials = [_material_from_data(one) for one in row["materials"]]
     pending = tuple(_material_from_data(one) for one in row["pending"])
     grants = {one["id"]: _grant_from_data(one) for one in row["grants"]} or NO_GRANTS
-    return Key(**{**row, "materials": materials, "pending": pending, "grants": grants})
+    past = tuple(Past(*one) for one in row["past"])
+    return Key(**{**row, "materials": materials, "pending": pending, "grants": grants, "past": past})
 
 
 def _material_from_data(row: dict[str, Any]) -> KeyMaterial:
@@ -277,9 +305,27 @@ def _grant_from_data(row: dict[str, Any]) -> Grant:
     return Grant(**{**row, **texts, **contexts})
 
 
-def _with_text_keys(one: HsmCluster | XksProxy) -> dict[str, Any]:
-    return {**records.to_data(one.copy()), "keys": {k: base64.b64encode(v).decode() for k, v in one.keys.items()}}
+def _cluster_to_data(one: HsmCluster) -> dict[str, Any]:
+    keys = {name: base64.b64encode(secret).decode() for name, secret in one.keys.items()}
+    return {**records.to_data(one.copy()), "keys": keys}
 
 
-def _with_byte_keys(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "keys": {k: base64.b64decode(v) for k, v in row["keys"].items()}}
+def _cluster_from_data(row: dict[str, Any]) -> HsmCluster:
+    keys = {name: base64.b64decode(secret) for name, secret in row["keys"].items()}
+    return HsmCluster(**{**row, "zones": list(row["zones"]), "keys": keys})
+
+
+def _proxy_to_data(one: XksProxy) -> dict[str, Any]:
+    keys = {
+        name: {**records.to_data(key), "secret": base64.b64encode(key.secret).decode(), "usage": list(key.usage)}
+        for name, key in one.keys.items()
+    }
+    return {**records.to_data(one), "keys": keys}
+
+
+def _proxy_from_data(row: dict[str, Any]) -> XksProxy:
+    keys = {
+        name: ExternalKey(**{**key, "secret": base64.b64decode(key["secret"]), "usage": tuple(key["usage"])})
+        for name, key in row["keys"].items()
+    }
+    return XksProxy(**{**row, "keys": keys})

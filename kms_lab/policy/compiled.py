@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import NamedTuple
 
+from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
 from kms_lab.policy import match
 from kms_lab.policy.document import Kind, Policy, Principals, Statement, parse
@@ -21,6 +23,38 @@ IDENTITY_ONLY_KEYS = frozenset({"kms:resourcealiases"})
 
 #: Action names remembered for each policy before the memory is emptied.
 _ACTIONS_REMEMBERED = 256
+
+
+#: An encryption context, or what a grant wants of one, as sorted pairs.
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Child(NamedTuple):
+    """What a grant that may be made by means of another grant would allow, and on which terms."""
+
+    operations: tuple[str, ...]
+    context_equals: Pairs | None
+    context_subset: Pairs | None
+    source_arn: str
+
+
+class Asked(NamedTuple):
+    """What grants look at in a request, besides who wants to do what.
+
+    Attributes:
+        context: the encryption context, of ReEncrypt that of the side concerned.
+        source_arn: the resource on whose behalf a service calls; "" for none.
+        child: the grant that CreateGrant would make.
+        early: ids of grants that are too new to be in force, and of which the request carries no token.
+    """
+
+    context: Pairs = ()
+    source_arn: str = ""
+    child: Child | None = None
+    early: tuple[str, ...] = ()
+
+
+NOTHING_ASKED = Asked()
 
 
 @dataclass(slots=True)
@@ -33,6 +67,7 @@ class Request:
         resource_account: the account that owns the resource; the caller's own where there is none.
         context: lower-cased condition key -> text, or a tuple of texts for a multivalued key. A key that
             is not there is absent; nothing is added.
+        asked: what the constraints of grants are held against.
     """
 
     principal: Principal
@@ -40,6 +75,7 @@ class Request:
     resource: str
     resource_account: str
     context: Mapping[str, str | tuple[str, ...]]
+    asked: Asked = NOTHING_ASKED
 
 
 class Naming(IntEnum):
@@ -189,10 +225,13 @@ class Layers:
     Attributes:
         key_policy: the policy of the key the resource names; None where the request has no key.
         identity_policies: what hangs on the caller, from all sources, in a fixed order.
+        grants: of the key, those that have not ended and whose grantee may be the caller; for RetireGrant, the one
+            that is to be retired.
     """
 
     key_policy: CompiledPolicy | None = None
     identity_policies: tuple[CompiledPolicy, ...] = ()
+    grants: tuple[Grant, ...] = ()
 
 
 @lru_cache(maxsize=16_384)

@@ -113,6 +113,41 @@ def console_default(
     return json.dumps({"Id": "key-consolepolicy-3", "Version": "2012-10-17", "Statement": statements}, indent=4)
 
 
+#: services whose AWS managed key needs no grants
+_WITHOUT_GRANTS = frozenset({"s3"})
+_DISPLAYED = {"dynamodb": "Amazon DynamoDB", "ec2": "EBS", "lambda": "AWS Lambda", "s3": "S3"}
+
+
+@lru_cache(maxsize=256)
+def aws_managed_default(service: str, account: str, region: str) -> str:
+    """Return the policy of an AWS managed key: everybody in the account may use it, through its service only.
+
+    Args:
+        service: the service's name in endpoints, such as ``s3`` or, for EBS, ``ec2``.
+
+    Source: the policies of aws/dynamodb (Amazon DynamoDB Developer Guide, "Authorizing use of your KMS key"), and of
+    aws/s3 and aws/ebs as accounts show them. # unverified: other services, and the Sids' and Ids' exact texts
+    """
+    grants = service not in _WITHOUT_GRANTS
+    name = _DISPLAYED.get(service, service)
+    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    look = ["kms:Describe*", "kms:Get*", "kms:List*"]
+    through = f"Allow access through {name} for all principals in the account that are authorized to use {name}"
+    condition = {"kms:CallerAccount": account, "kms:ViaService": f"{service}.{region}.amazonaws.com"}
+    statements = [
+        {
+            **_allow(through, ["*"], [*use[:-1], "kms:CreateGrant", use[-1]] if grants else use),
+            "Condition": {"StringEquals": condition},
+        },
+        _allow(
+            "Allow direct access to key metadata to the account",
+            [f"arn:aws:iam::{account}:root"],
+            [*look, "kms:RevokeGrant"] if grants else look,
+        ),
+    ]
+    return json.dumps({"Version": "2012-10-17", "Id": f"auto-{service}-1", "Statement": statements}, indent=2)
+
+
 def _allow(sid: str, principals: Sequence[str], actions: Sequence[str]) -> dict[str, object]:
     return {
         "Sid": sid,

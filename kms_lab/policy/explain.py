@@ -9,8 +9,10 @@ Not here: the decision itself (see ``evaluate``).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
+from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
-from kms_lab.policy.compiled import CompiledPolicy, CompiledStatement, Layers, Naming, Request
+from kms_lab.policy import grants
+from kms_lab.policy.compiled import CompiledPolicy, CompiledStatement, Layers, Naming, Pairs, Request
 from kms_lab.policy.match import Condition, NullCondition
 
 
@@ -19,9 +21,9 @@ class DecidedBy:
     """What settled a decision.
 
     Attributes:
-        layer: ``key-policy``, ``identity-policy``, ``account`` (the root user needs no policy) or
+        layer: ``key-policy``, ``identity-policy``, ``grant``, ``account`` (the root user needs no policy) or
             ``operation`` (it does not work across accounts).
-        policy: ``key policy`` or ``identity policy 2``; None where no policy was asked.
+        policy: ``key policy``, ``identity policy 2`` or ``grant "orders" (0123abcd)``; None where none was asked.
         sid, index: the statement (index from 1); None where the layer's silence decided.
     """
 
@@ -52,7 +54,8 @@ class ClauseTrace:
     """One clause of one statement.
 
     Attributes:
-        element: ``Principal``, ``NotAction``, ``Condition`` ... as in the document.
+        element: ``Principal``, ``NotAction``, ``Condition`` ... as in the document; of a grant, ``Grantee``,
+            ``Operations``, ``Constraint`` ...
         matched: whether it lets the statement apply.
         wanted: what the policy says.
         found: what the request says; None for an absent condition key.
@@ -96,8 +99,18 @@ class StatementTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantTrace(StatementTrace):
+    """One grant, told like a statement that allows."""
+
+    @property
+    def name(self) -> str:
+        """``grant "orders" (0123abcd)``."""
+        return self.policy
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyTrace:
-    """One policy: its layer, its name for people, and its statements."""
+    """One policy: its layer, its name for people, and its statements. A grant is a policy of one statement."""
 
     layer: str
     policy: str
@@ -173,10 +186,15 @@ class Trace:
 def replay(request: Request, layers: Layers) -> Trace:
     """Ask every statement every question of a decision again, and write the answers down."""
     policies = []
-    if layers.key_policy is not None:
+    retiring = request.action.lower() == grants.RETIRE_GRANT
+    if layers.key_policy is not None and not retiring:
         policies.append(_policy("key-policy", "key policy", layers.key_policy, request))
     for number, policy in enumerate(layers.identity_policies):
         policies.append(_policy("identity-policy", _identity_name(number), policy, request))
+    iam = bool(layers.grants) and Trace(request, tuple(policies)).identity_allowed_by is not None
+    for grant in layers.grants:
+        told = _retirement(grant, request) if retiring else _grant(grant, request, iam)
+        policies.append(PolicyTrace("grant", told.policy, (told,)))
     return Trace(request, tuple(policies))
 
 
@@ -194,6 +212,8 @@ def silence(reason: str, trace: Trace) -> DecidedBy:
         return DecidedBy("operation")
     if reason == "account-root":
         return DecidedBy("account")
+    if reason == "not-retiring":
+        return DecidedBy("grant")
     waits_for_identity = not trace.has_key_policy or trace.delegated_by or trace.named_by
     if reason not in ("no-iam-delegation", "cross-account-no-key-policy") and waits_for_identity:
         return DecidedBy("identity-policy")
@@ -297,6 +317,90 @@ def _condition(condition: Condition, request: Request) -> ClauseTrace:
 
 
 # ---------------------------------------------------------------------------------------------------------
+# Grants, told like statements
+# ---------------------------------------------------------------------------------------------------------
+
+
+def _grant(grant: Grant, request: Request, iam: bool) -> GrantTrace:
+    """Tell a grant; ``iam``: does an identity policy allow too, as a grant to an account needs?"""
+    action = request.action.lower()
+    naming = grants.naming(grant.grantee, request.principal)
+    clauses = [_grantee(grant, naming, request), _operations(grant, request)]
+    if naming is Naming.ACCOUNT:
+        says = "an" if iam else "no"
+        why = f"{says} identity policy of {who(request.principal)} allows it, which a grant to an account needs"
+        clauses.append(ClauseTrace("IAM", iam, (request.action,), (request.action,) if iam else None, why))
+    if grant.id in request.asked.early:
+        why = "its age: it has not reached all of KMS yet, so wait, or pass its grant token"
+        clauses.append(ClauseTrace("InForce", False, ("a grant token",), None, why))
+    clauses += [_child(grant, request)] if action == grants.CREATE_GRANT else _contexts(grant, request)
+    if grant.source_arn:
+        clauses.append(_source(grant, request))
+    return _told(grant, naming, clauses)
+
+
+def _grantee(grant: Grant, naming: Naming, request: Request) -> ClauseTrace:
+    why = f"its grantee {'is' if naming else 'is not'} {who(request.principal)}"
+    return ClauseTrace("Grantee", bool(naming), (grant.grantee,), _levels(request.principal), why)
+
+
+def _operations(grant: Grant, request: Request) -> ClauseTrace:
+    operation = request.action.partition(":")[2]
+    matched = grants.covers(grant, request.action.lower())
+    why = f"its operations {'include' if matched else 'do not include'} {operation}"
+    return ClauseTrace("Operations", matched, grant.operations, (operation,), why)
+
+
+def _contexts(grant: Grant, request: Request) -> Iterator[ClauseTrace]:
+    wishes = (("EncryptionContextEquals", grant.context_equals), ("EncryptionContextSubset", grant.context_subset))
+    for name, wanted in wishes:
+        if wanted is not None:
+            found = request.asked.context
+            matched = grants.context_fits(grant, request.action.lower(), found)
+            why = f"its {name} wants {_pairs(wanted)}, where the request has {_pairs(found)}"
+            yield ClauseTrace("Constraint", matched, (name, _pairs(wanted)), (_pairs(found),), why)
+
+
+def _source(grant: Grant, request: Request) -> ClauseTrace:
+    source_arn = request.asked.source_arn
+    matched = grants.source_fits(grant, request.action.lower(), source_arn)
+    why = f"its SourceArn wants {grant.source_arn}, where the request has {source_arn or 'none'}"
+    found = (source_arn,) if source_arn else None
+    return ClauseTrace("Constraint", matched, ("SourceArn", grant.source_arn), found, why)
+
+
+def _child(grant: Grant, request: Request) -> ClauseTrace:
+    child = request.asked.child
+    matched = grants.child_fits(grant, request.action.lower(), child)
+    why = "the new grant permits nothing more, on terms as strict"
+    if not matched:
+        why = "the new grant permits more, or on terms less strict"
+    return ClauseTrace("Child", matched, grant.operations, None if child is None else child.operations, why)
+
+
+def _retirement(grant: Grant, request: Request) -> GrantTrace:
+    """Tell whether a grant lets the caller retire it."""
+    naming = grants.may_retire(grant, request.principal)
+    listed = [grant.retiring] if grant.retiring else []
+    if grants.covers(grant, grants.RETIRE_GRANT):
+        listed.append(grant.grantee)
+    listed.append(grant.issuer)
+    matched = naming is Naming.NAMED
+    why = f"those who may retire it {'include' if matched else 'do not include'} {who(request.principal)}"
+    named = ClauseTrace("Retiring", matched, tuple(listed), _levels(request.principal), why)
+    return _told(grant, naming, [named])
+
+
+def _told(grant: Grant, naming: Naming, clauses: list[ClauseTrace]) -> GrantTrace:
+    applies = all(clause.matched for clause in clauses)
+    return GrantTrace(grants.title(grant), 1, None, "Allow", naming.name.lower(), applies, tuple(clauses))
+
+
+def _pairs(pairs: Pairs) -> str:
+    return ", ".join(f"{key}={value}" for key, value in pairs) or "no encryption context"
+
+
+# ---------------------------------------------------------------------------------------------------------
 # The sentence
 # ---------------------------------------------------------------------------------------------------------
 
@@ -322,9 +426,8 @@ def sentence(reason: str, by: DecidedBy, trace: Trace) -> str:
 
 
 def _what(request: Request) -> str:
-    if request.resource == "*":
-        return request.action
-    return f"{request.action} on this {'alias' if ':alias/' in request.resource else 'key'}"
+    kind = next((kind for kind in ("alias", "key") if f":{kind}/" in request.resource), None)
+    return f"{request.action} on this {kind}" if kind else request.action
 
 
 def _allow_key_policy(_: DecidedBy, trace: Trace) -> str:
@@ -360,6 +463,23 @@ def _allow_cross_account(by: DecidedBy, trace: Trace) -> str:
 
 def _allow_iam_policy(by: DecidedBy, trace: Trace) -> str:
     return f"{_capital(by.policy or '')} of {_caller(trace)} allows {_what(trace.request)} ({_number(by)})"
+
+
+def _allow_grant(by: DecidedBy, trace: Trace) -> str:
+    grant = next(s for s in trace.statements("grant", "Allow") if s.policy == by.policy)
+    what, caller = _what(trace.request), _caller(trace)
+    if grant.naming == "named":
+        return f"{_capital(grant.policy)} lets {caller} call {what}"
+    account, allowed = trace.request.principal.account, trace.identity_allowed_by
+    assert allowed is not None
+    return f"{_capital(grant.policy)} lets account {account} call {what}, and {allowed.name} of {caller} allows it too"
+
+
+def _deny_not_retiring(_: DecidedBy, trace: Trace) -> str:
+    return (
+        f"The grant decides who may retire it, and it names {_caller(trace)} neither as retiring principal nor as a"
+        " grantee with RetireGrant; nor did an account that may retire it, or owns the key, delegate that by IAM"
+    )
 
 
 def _deny_explicit(by: DecidedBy, trace: Trace) -> str:
@@ -422,6 +542,8 @@ _WORDS = {
     "account-root": _allow_account_root,
     "cross-account": _allow_cross_account,
     "iam-policy": _allow_iam_policy,
+    "grant": _allow_grant,
+    "not-retiring": _deny_not_retiring,
     "explicit-deny": _deny_explicit,
     "implicit-deny": _deny_implicit,
     "no-iam-delegation": _deny_no_delegation,
@@ -432,17 +554,22 @@ _WORDS = {
 
 #: Where a silent denial looks for the statement that nearly allowed.
 _NEAR = {
-    "implicit-deny": ("identity-policy", "key-policy"),
-    "no-iam-delegation": ("key-policy",),
-    "cross-account-no-key-policy": ("key-policy",),
-    "cross-account-no-iam-policy": ("identity-policy",),
+    "implicit-deny": ("grant", "identity-policy", "key-policy"),
+    "no-iam-delegation": ("grant", "key-policy"),
+    "cross-account-no-key-policy": ("grant", "key-policy"),
+    "cross-account-no-iam-policy": ("grant", "identity-policy"),
 }
 
 
 def _near_miss(reason: str, trace: Trace) -> str:
     layers = _NEAR.get(reason, ())
     allows = [s for layer in layers for s in trace.statements(layer, "Allow") if not s.applies]
-    for elements in (("Condition",), ("Resource",), ("Principal",)):
+    for elements in (
+        ("Condition", "Constraint", "Child", "IAM", "InForce"),
+        ("Resource",),
+        ("Principal", "Grantee"),
+        ("Operations",),
+    ):
         near = [statement for statement in allows if statement.is_about(*elements)]
         if near:
             best = min(near, key=lambda statement: len(statement.failed))

@@ -14,7 +14,6 @@ from kms_lab.core.errors import (
     AccessDeniedException,
     DryRunOperationException,
     IncorrectKeyException,
-    InvalidGrantTokenException,
     InvalidKeyUsageException,
     UnsupportedByLab,
     ValidationException,
@@ -22,11 +21,12 @@ from kms_lab.core.errors import (
 from kms_lab.core.keys import Key
 from kms_lab.core.specs import SPECS
 from kms_lab.policy.evaluate import CompiledPolicy, Verdict, compile_policy, decide
-from kms_lab.service import resolve, states
+from kms_lab.service import grants, resolve, states
 from kms_lab.service.conditions import context_of
 from kms_lab.service.operation import KEY_ONLY, KEY_OR_ALIAS, NO_KEY, Call, Gate, Row
 
-_OPTIONS = frozenset({"GrantTokens", "Recipient", "DryRunModifiers"})
+_OPTIONS = frozenset({"GrantTokens", "Recipient"})
+_REMEMBERED_GRANTS = 64
 _RESOLVERS: dict[str, Gate] = {KEY_OR_ALIAS: resolve.key_or_alias, KEY_ONLY: resolve.key_only}
 
 
@@ -107,6 +107,22 @@ def verdict_of(
     )
     call.permission = permission
     context = context_of(call, key, wanted) if wanted else ()
+    if key is not None and key.grants:
+        held = grants.held(call, key)
+        if held:
+            # a verdict about very many grants is not worth remembering
+            ask = decide if len(held) <= _REMEMBERED_GRANTS else decide.__wrapped__
+            return ask(
+                call.principal,
+                permission,
+                resource,
+                account,
+                key_policy,
+                identity_policies,
+                context,
+                held,
+                grants.asked(call, held),
+            )
     return decide(call.principal, permission, resource, account, key_policy, identity_policies, context)
 
 
@@ -119,18 +135,17 @@ def state(call: Call) -> None:
 
 
 def options(call: Call) -> None:
-    """Refuse what the lab has no means for: grant tokens of grants that do not exist, enclaves, DryRun modifiers."""
+    """Refuse grant tokens that belong to no grant, and what the lab has no means for: enclaves."""
     params = call.params
     if _OPTIONS.isdisjoint(params):
         return
-    if params.get("GrantTokens") and "InvalidGrantTokenException" in call.row.model.errors:
-        # unverified: AWS's text for an invalid token was not seen. No grant exists in the lab yet, so none is valid.
+    if "InvalidGrantTokenException" in call.row.model.errors:
         # DescribeKey takes tokens too, and by AWS's model never finds fault with one.
-        raise InvalidGrantTokenException()
+        # unverified: that the token of another grant, for another key or grantee, does no harm
+        for token in params.get("GrantTokens") or ():
+            grants.by_token(call.world, token)
     if params.get("Recipient"):
         raise UnsupportedByLab("The lab has no Nitro enclaves, so it cannot encrypt its answer for one (Recipient).")
-    if params.get("DryRunModifiers"):
-        raise UnsupportedByLab(resolve.NO_MODIFIERS)
 
 
 def usage(call: Call) -> None:

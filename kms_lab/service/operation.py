@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kms_lab.core import model
-from kms_lab.core.keys import Key
+from kms_lab.core.keys import Grant, Key
 from kms_lab.core.names import Principal
 from kms_lab.service.states import ANY, Profile
 
@@ -34,9 +34,10 @@ KEY_OR_ALIAS = "key id, key ARN, alias name or alias ARN"
 KEY_ONLY = "key id or key ARN"
 NO_KEY = "no key"
 
-# Request classes of the bill; KEY_SPEC means that the key's spec chooses.
+# Request classes of the bill, and request quota groups, that the spec of the key or of the data key pair chooses.
 STANDARD = "standard"
 KEY_SPEC = "by key spec"
+PAIR_SPEC = "by key pair spec"
 
 # Request quota groups; management operations have a rate of their own instead.
 SYMMETRIC = "symmetric"
@@ -93,9 +94,15 @@ class Row:
 
     @property
     def read_only(self) -> bool:
-        """Does CloudTrail call it read-only? Cryptography is; changes of anything are not."""
+        """Does CloudTrail call it read-only? Cryptography is; changes of anything are not.
+
+        # unverified: DeriveSharedSecret, Encapsulate and Decapsulate, of which AWS shows no record
+        """
         return self.name.startswith(
-            ("Encrypt", "Decrypt", "ReEncrypt", "Generate", "Verify", "Sign", "Get", "List", "Describe")
+            (
+                "Encrypt", "Decrypt", "ReEncrypt", "Generate", "Verify", "Sign", "Derive", "Encapsulate", "Decapsulate",
+                "Get", "List", "Describe",
+            )
         )  # fmt: skip
 
 
@@ -109,9 +116,12 @@ class Call:
         source_key: ReEncrypt's source.
         blob: the ciphertext taken apart, for Decrypt and ReEncrypt.
         alias_arn: the alias that the request names, if it names one.
+        grant: the grant that RetireGrant is about.
+        source_arn: the resource on whose behalf a service calls, for ``aws:SourceArn`` and constraints of grants.
         verdict: the last authorization check.
         permission: what is being checked; ReEncrypt's two sides have conditions of their own.
         context: the encryption context that the log shows, where it is not the request's own.
+        via: the AWS service that makes the call on the principal's behalf, such as ``s3``; "" for a call of its own.
         material: id of the key material used, for the log.
         more: what only this entry of the log has.
         aftermath: service events that the call causes, as arguments of ``Log.append``; they follow its own entry.
@@ -121,12 +131,15 @@ class Call:
     source_key: Key | None = None
     blob: "Blob | None" = None
     alias_arn: str | None = None
+    grant: Grant | None = None
+    source_arn: str | None = None
     verdict: "Verdict | None" = None
     permission: str = ""
     context: Mapping[str, str] | None = None
     material: str | None = None
     more: dict[str, Any] | None = None
     aftermath: tuple[dict[str, Any], ...] = ()
+    via: str = ""
 
     def __init__(
         self,

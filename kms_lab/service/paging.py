@@ -8,9 +8,12 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from kms_lab.core.errors import InvalidMarkerException
+from kms_lab.core.errors import InvalidMarkerException, ValidationException
 
 T = TypeVar("T")
+
+#: the longest page, where it is shorter than the model's 1,000: the text on ``Limit`` of the operations concerned
+_LONGEST = {"Aliases": 100, "Grants": 100, "Tags": 50}
 
 
 def page(items: Sequence[T], name: str, show: Callable[[T], Any], limit: int, marker: str | None) -> dict[str, Any]:
@@ -18,8 +21,16 @@ def page(items: Sequence[T], name: str, show: Callable[[T], Any], limit: int, ma
     is one.
 
     Raises:
+        ValidationException: ``limit`` is more than this listing's pages hold.
         InvalidMarkerException: the marker is not one that this listing gave out.
     """
+    longest = _LONGEST.get(name, limit)
+    if limit > longest:
+        # unverified: AWS's answer; its text says that the value must be between 1 and this, its model allows more
+        raise ValidationException(
+            f"1 validation error detected: Value '{limit}' at 'limit' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {longest}"
+        )
     start = 0 if marker is None else _position(marker, name)
     response: dict[str, Any] = {name: [show(item) for item in items[start : start + limit]]}
     response["Truncated"] = start + limit < len(items)

@@ -82,6 +82,7 @@ def _record(call: Call, code: str | None) -> int:
         call.params,
         call.params.get("EncryptionContext") if call.context is None else call.context,
         call.more,
+        call.via,
     )
     for event in call.aftermath:
         world.log.append(world.clock.now_us, **event)

@@ -1,13 +1,17 @@
 """Request quotas: how many calls a second one account may make in one Region, by group of operations.
 
 Off unless a lab asks for them (``Lab(request_quotas=True)``): the lab's clock stands still while a notebook runs, so a
-loop of a thousand calls would be a thousand calls in one instant. The meter keeps no account of its own; it counts
-entries of the log whose moment is less than a second ago. A throttled call is not counted.
+loop of a thousand calls would be a thousand calls in one instant. Each group is a token bucket: it holds as many calls
+as one second allows, and fills again at that rate. The meter keeps no account of its own, it folds the log into the
+buckets. A throttled call takes nothing.
 
-# unverified: AWS publishes rates, not the algorithm that holds them; the lab takes any second, to the microsecond.
+# unverified: AWS publishes rates, not the algorithm that holds them.
 
 Source: AWS KMS Developer Guide, "Request quotas" (read 2026-11-23). Only the caller's account is counted.
 """
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from kms_lab.core.errors import ThrottlingException
 from kms_lab.core.keys import Key
@@ -15,9 +19,7 @@ from kms_lab.core.names import Principal
 from kms_lab.core.specs import SPECS
 from kms_lab.core.world import World
 from kms_lab.service.find import key_by_arn
-from kms_lab.service.operation import KEY_SPEC, OPERATIONS, Call, Row
-
-Place = tuple[str, str, str]
+from kms_lab.service.operation import KEY_SPEC, OPERATIONS, PAIR_SPEC, Call, Row
 
 _SECOND_US = 1_000_000
 #: calls a second of the symmetric group where a Region has more than 10,000
@@ -27,67 +29,118 @@ _SYMMETRIC = {
         ("us-east-2", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "eu-central-1", "eu-west-2"), 20_000
     ),
 }
-# unverified: the rate of the ML-KEM group, which AWS's page did not have yet; no key of it can be made here
+# unverified: the rate of the ML-KEM group, which AWS's page did not have yet
 _SHARED = {"rsa": 1000, "ecc": 1000, "ml-dsa": 1000, "ml-kem": 1000}
+# unverified: ML-KEM pairs, which AWS's page did not have yet; they are counted as elliptic ones are
+_PAIRS = {"RSA_2048": 20, "RSA_3072": 4, "RSA_4096": 1, "SM2": 25}
+_OTHER_PAIRS = 100
+#: calls a second on the keys of one custom key store, by whatever account
+_STORE = 1800
 
 
-def rate_of(row: Row, key: Key | None, region: str) -> tuple[str, int]:
-    """Return the quota group of a call, and how many calls a second it may have in a Region."""
+class Draw(NamedTuple):
+    """What a call takes from one bucket.
+
+    Attributes:
+        place: account, Region and group; "" for the account where all accounts share the bucket.
+        rate: how many calls a second the bucket allows.
+        calls: how many calls it counts as.
+    """
+
+    place: tuple[str, str, str]
+    rate: int
+    calls: int = 1
+
+
+def draws_of(row: Row, key: Key | None, account: str, region: str, request: Mapping[str, Any]) -> list[Draw]:
+    """Return what one call takes from which buckets.
+
+    Replicating a key counts as two CreateKeys in the replica's Region besides, and changing the primary Region counts
+    in both Regions.
+    """
     if isinstance(row.quota, int):
-        return row.name, row.quota
-    group = SPECS[key.spec].quota if row.quota == KEY_SPEC and key is not None else "symmetric"
-    return group, _SHARED.get(group) or _SYMMETRIC.get(region, 10_000)
+        group, rate = row.name, row.quota
+    elif row.quota == PAIR_SPEC:
+        spec = request.get("KeyPairSpec", "")
+        group, rate = f"GenerateDataKeyPair ({spec})", _PAIRS.get(spec, _OTHER_PAIRS)
+    else:
+        group = SPECS[key.spec].quota if row.quota == KEY_SPEC and key is not None else "symmetric"
+        rate = _SHARED.get(group) or _SYMMETRIC.get(region, 10_000)
+    draws = [Draw((account, region, group), rate)]
+    if row.name == "ReplicateKey":
+        draws.append(Draw((account, request.get("ReplicaRegion", ""), "CreateKey"), _rate("CreateKey"), 2))
+    if row.name == "UpdatePrimaryRegion":
+        draws.append(Draw((account, request.get("PrimaryRegion", ""), row.name), rate))
+    if key is not None and key.store_id and not isinstance(row.quota, int):
+        draws.append(Draw(("", key.region, key.store_id), _STORE))
+    return draws
 
 
 def throttle(call: Call) -> None:
-    """Refuse a call for which the last second has no room left.
+    """Refuse a call for which a bucket has no room left.
 
     Raises:
         ThrottlingException: wait, and try again.
     """
-    group, rate = rate_of(call.row, call.key, call.region)
     meter = call.world.meter
     if not isinstance(meter, Meter):
         meter = call.world.meter = Meter(call.world)
-    if meter.count((call.principal.account, call.region, group)) >= rate:
-        raise ThrottlingException(
-            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
-            group=group,
-            rate=rate,
-        )
+    for draw in draws_of(call.row, call.key, call.principal.account, call.region, call.params):
+        if meter.left(draw) < draw.calls:
+            raise ThrottlingException(
+                "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.",
+                group=draw.place[2],
+                rate=draw.rate,
+            )
 
 
 class Meter:
-    """Counts the calls of the last second, by account, Region and group: a window that slides over the log."""
+    """The buckets of a world, folded from its log: what is left in each of them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._first = self._next = 0  # the window, as indexes of the log
-        self._counts: dict[Place, int] = {}
-        self._places: dict[int, Place | None] = {}  # by happening
+        self._next = 0  # index of the first entry that is not counted yet
+        self._levels: dict[tuple[str, str, str], tuple[int, int]] = {}  # millionths of a call left, and when
+        self._draws: dict[int, list[Draw]] = {}  # by happening
 
-    def count(self, place: Place) -> int:
-        """Return how many calls of one group were made in the second before now."""
+    def left(self, draw: Draw) -> int:
+        """Return how many whole calls a bucket still allows now."""
         log = self._world.log
         for index in range(self._next, len(log)):
-            self._add(log.what[index], 1)
+            self._take(self._drawn(log.what[index]), log.at_us[index])
         self._next = len(log)
-        while self._first < self._next and log.at_us[self._first] <= self._world.clock.now_us - _SECOND_US:
-            self._add(log.what[self._first], -1)
-            self._first += 1
-        return self._counts.get(place, 0)
+        return self._level(draw, self._world.clock.now_us) // _SECOND_US
 
-    def _add(self, number: int, step: int) -> None:
-        if number not in self._places:
-            self._places[number] = self._place(number)
-        place = self._places[number]
-        if place is not None:
-            self._counts[place] = self._counts.get(place, 0) + step
+    def _take(self, draws: Iterable[Draw], at_us: int) -> None:
+        for draw in draws:
+            self._levels[draw.place] = (max(0, self._level(draw, at_us) - draw.calls * _SECOND_US), at_us)
 
-    def _place(self, number: int) -> Place | None:
-        what = self._world.log.happenings[number]
+    def _level(self, draw: Draw, at_us: int) -> int:
+        full = draw.rate * _SECOND_US
+        level, since_us = self._levels.get(draw.place, (full, at_us))
+        return min(full, level + draw.rate * (at_us - since_us))
+
+    def _drawn(self, number: int) -> list[Draw]:
+        draws = self._draws.get(number)
+        if draws is None:
+            draws = self._draws[number] = self._draws_of(number)
+        return draws
+
+    def _draws_of(self, number: int) -> list[Draw]:
+        world = self._world
+        what = world.log.happenings[number]
         row = OPERATIONS.get(what.operation)
         if row is None or what.principal is None or what.error == "ThrottlingException":
-            return None
-        key = None if what.key is None else self._world.gone.get(what.key) or key_by_arn(self._world, what.key)
-        return Principal.parse(what.principal).account, what.region, rate_of(row, key, what.region)[0]
+            return []
+        key = None if what.key is None else world.gone.get(what.key) or key_by_arn(world, what.key)
+        request = dict(zip(world.log.fields[what.operation], what.request))
+        draws = draws_of(row, key, Principal.parse(what.principal).account, what.region, request)
+        if row.name == "ReplicateKey" and what.error is None:
+            draws[1] = draws[1]._replace(calls=1)  # the log has the other CreateKey itself
+        return draws
+
+
+def _rate(operation: str) -> int:
+    rate = OPERATIONS[operation].quota
+    assert isinstance(rate, int)
+    return rate

@@ -10,14 +10,13 @@ from kms_lab.core.errors import (
     InvalidArnException,
     InvalidCiphertextException,
     NotFoundException,
-    UnsupportedByLab,
     ValidationException,
 )
 from kms_lab.core.keys import Key
-from kms_lab.core.names import alias_arn, key_arn, parse_key_reference
+from kms_lab.core.names import AWS_ALIAS_PREFIX, alias_arn, key_arn, parse_key_reference
+from kms_lab.service.managed import first_needed
 from kms_lab.service.operation import Call
 
-NO_MODIFIERS = "The lab does not know DryRunModifiers yet; use DryRun with a real ciphertext."
 _NOWHERE = (
     "because the resource does not exist in this Region, no resource-based policies allow access, "
     "or a resource-based policy explicitly denies access"
@@ -65,6 +64,11 @@ def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Ke
     if alias is not None and aliases:
         call.alias_arn = alias.arn
         return own.keys[alias.key_id]
+    if aliases and call.via and text.startswith(AWS_ALIAS_PREFIX):
+        made = first_needed(call.world, own.account, call.region, text, call.via)
+        if made is not None:
+            call.alias_arn = alias_arn(call.region, own.account, text)
+            return made
     name = parse_key_reference(text)
     if name.kind == "invalid":
         # unverified: the text for a malformed ARN; for other texts it was recorded
@@ -113,13 +117,17 @@ def opener(
 
     Raises:
         InvalidCiphertextException: no key is named and the bytes name none either.
-        UnsupportedByLab: the ciphertext is left out, as DryRunModifiers would allow.
-        ValidationException: the ciphertext is left out without that; or RSA ciphertext, which says nothing of its
-            key, comes without KeyId.
+        ValidationException: the ciphertext is left out, though this is no dry run that ignores it; or no KeyId comes
+            with a dry run that ignores the ciphertext, or with RSA ciphertext, which says nothing of its key.
     """
+    if call.params.get("DryRunModifiers"):  # AWS has one modifier: IGNORE_CIPHERTEXT
+        # unverified: wording; that it goes with DryRun, and that KeyId is then required, is the model's
+        if not call.params.get("DryRun"):
+            raise ValidationException("DryRunModifiers can only be used when DryRun is true.")
+        if named is None:
+            raise ValidationException("KeyId is required when the ciphertext is ignored.")
+        return find(call, named, action=action), None
     if data is None:
-        if call.params.get("DryRunModifiers"):
-            raise UnsupportedByLab(NO_MODIFIERS)
         # unverified: wording; the model requires no ciphertext, its text does unless a modifier says otherwise
         raise ValidationException(
             "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: "

@@ -1,9 +1,9 @@
 """The bill: what AWS would charge an account for what happened. A fold over the log and the keys' history alone.
 
 Keys are charged to their owner by the hour: from CreateKey until ScheduleKeyDeletion, and as if that had never been
-called once it is cancelled. The first two rotations of a key each add a dollar a month from their hour on. Requests are
-charged to the account that makes them, at the price of their class. Rotations and deletions that KMS does by itself are
-no requests.
+called once it is cancelled. Whatever its kind and wherever its material is, a key costs the same, and each replica is a
+key. The first two rotations of a key each add a dollar a month from their hour on. Requests are charged to the account
+that makes them, at the price of their class. Rotations and deletions that KMS does by itself are no requests.
 
 Each calendar month (UTC) is a bill of its own, rounded to the cent; the total is the sum of the bills.
 
@@ -25,7 +25,7 @@ from kms_lab.core.log import Happening
 from kms_lab.core.names import Principal
 from kms_lab.core.specs import SPECS
 from kms_lab.core.world import World
-from kms_lab.service.operation import KEY_SPEC, OPERATIONS
+from kms_lab.service.operation import KEY_SPEC, OPERATIONS, PAIR_SPEC
 from kms_lab.views import tariff as book
 from kms_lab.views.audit import column
 from kms_lab.views.table import html_table, text_table
@@ -185,31 +185,42 @@ def cents(usd: Decimal) -> Decimal:
 
 @dataclass(slots=True)
 class _Holding:
-    """How long a key was charged for, and from when each rotation that costs."""
+    """How long a key was charged for, and from when each rotation that costs, by its number."""
 
     key: Key
     end_us: int
-    rotations_us: list[int]
+    rotations_us: dict[int, int]
 
 
 def _holdings(world: World, account: str, until_us: int) -> list[_Holding]:
     """Return the account's customer managed keys, living and deleted, with what the log says of their time."""
-    holdings = {
-        key.arn: _Holding(key, until_us, [])
-        for key in (*world.gone.values(), *world.all_keys())
+    holdings = [
+        _Holding(key, until_us, {})
+        for key in world.every_key()
         if key.account == account and key.manager == "CUSTOMER" and key.created_us <= until_us
-    }
+    ]
+    rotated: dict[str, int] = {}
+    by_arn: dict[str | None, list[_Holding]] = {}
+    for holding in holdings:
+        by_arn.setdefault(holding.key.arn, []).append(holding)
     for at_us, what in _key_events(world, until_us):
-        holding = holdings.get(what.key or "")
-        if holding is None:
+        # a replica that was deleted and made again is another key with the same ARN
+        lives = [holding for holding in by_arn.get(what.key, ()) if holding.key.created_us <= at_us]
+        if not lives:
             continue
+        holding = max(lives, key=lambda holding: holding.key.created_us)
         if what.operation == "ScheduleKeyDeletion":
+            # unverified: that a primary is free too while it waits for its last replica to be deleted
             holding.end_us = at_us
         elif what.operation == "CancelKeyDeletion":
             holding.end_us = until_us
-        elif len(holding.rotations_us) < PAID_ROTATIONS:
-            holding.rotations_us.append(at_us)
-    return sorted(holdings.values(), key=lambda holding: (holding.key.created_us, holding.key.arn))
+        else:
+            # unverified: that related keys, which rotate together, pay once, for the key that was the primary then
+            family = holding.key.id
+            number = rotated[family] = rotated.get(family, 0) + 1
+            if number <= PAID_ROTATIONS:
+                holding.rotations_us[number] = at_us
+    return sorted(holdings, key=lambda holding: (holding.key.created_us, holding.key.arn))
 
 
 _KEY_EVENTS = ("ScheduleKeyDeletion", "CancelKeyDeletion", "RotateKey")
@@ -232,7 +243,7 @@ def _key_items(holdings: Iterable[_Holding], tariff: Tariff) -> Iterator[Item]:
         price = tariff.price(book.KEY, key.region)
         yield from _month_items(price, key, key.created_us, holding.end_us, "")
         price = tariff.price(book.ROTATION, key.region)
-        for number, since_us in enumerate(holding.rotations_us, 1):
+        for number, since_us in holding.rotations_us.items():
             yield from _month_items(price, key, since_us, holding.end_us, f"rotation {number}, ")
 
 
@@ -279,13 +290,20 @@ def _part(hours: int, all_hours: int, each_usd: Decimal) -> tuple[Decimal, Decim
 
 
 def request_class(operation: str, spec: str | None) -> str:
-    """Return the price class of a request; ``spec`` is that of its key, None where none was found.
+    """Return the price class of a request.
+
+    Args:
+        spec: of the data key pair that it asks for, else of its key; None where there is none.
 
     Source: AWS KMS pricing page and price list; the class of each operation stands in its row.
     """
     # unverified: that refused requests are charged like others (the page exempts none); that ReEncrypt goes by its
-    # destination key; that managing an asymmetric key is a standard request
+    # destination key; that managing an asymmetric key is a standard request; that the CreateKey by which ReplicateKey
+    # makes a replica counts as a request of its own, as CloudTrail shows it
     price = OPERATIONS[operation].price if operation in OPERATIONS else book.STANDARD
+    if price == PAIR_SPEC:
+        # unverified: ML-KEM pairs, for which no price was seen
+        return book.DATA_KEY_PAIR_RSA if (spec or "").startswith("RSA_") else book.DATA_KEY_PAIR_ECC
     if price != KEY_SPEC:
         return price
     return SPECS[spec].price if spec is not None else book.STANDARD
@@ -324,7 +342,7 @@ def _requests(world: World, account: str, until_us: int) -> Counts:
     import numpy as np
 
     log = world.log
-    specs = {key.arn: key.spec for key in (*world.gone.values(), *world.all_keys())}
+    specs = {key.arn: key.spec for key in world.every_key()}
     callers = {what.principal for what in log.happenings} - {None}
     payers = {caller for caller in callers if Principal.parse(str(caller)).account == account}
     classes: dict[tuple[str, str | None], str] = {}
@@ -332,7 +350,7 @@ def _requests(world: World, account: str, until_us: int) -> Counts:
     kind_of = np.zeros(len(log.happenings), np.int16)  # 0: of another account, or no request
     for number, what in enumerate(log.happenings):
         if what.principal in payers:
-            use = (what.operation, specs.get(what.key or ""))
+            use = (what.operation, _pair_spec(world, what) or specs.get(what.key or ""))
             group = classes.get(use) or classes.setdefault(use, request_class(*use))
             kind_of[number] = kinds.setdefault((what.region, group), len(kinds) + 1)
 
@@ -347,6 +365,12 @@ def _requests(world: World, account: str, until_us: int) -> Counts:
         counts |= {(month.name, *kind): by_kind[number] for kind, number in kinds.items() if by_kind[number]}
         start = end
     return counts
+
+
+def _pair_spec(world: World, what: Happening) -> str | None:
+    """Return the spec of the data key pair that a request asked for."""
+    fields = world.log.fields[what.operation]
+    return what.request[fields.index("KeyPairSpec")] if "KeyPairSpec" in fields and what.request else None
 
 
 def _request_items(counts: Counts, tariff: Tariff) -> Iterator[Item]:

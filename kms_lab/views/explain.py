@@ -1,4 +1,5 @@
-"""A verdict's reasons, whole: every policy that was asked, every statement, every clause, as text and as a table.
+"""A verdict's reasons, whole: every policy and grant that was asked, every statement, every clause, as text and as a
+table.
 
 The sentence that sums it up is the verdict's own (``Verdict.sentence``); nothing is decided or judged here.
 """
@@ -6,7 +7,7 @@ The sentence that sums it up is the verdict's own (``Verdict.sentence``); nothin
 from html import escape
 
 from kms_lab.policy.evaluate import Verdict
-from kms_lab.policy.explain import ClauseTrace, StatementTrace
+from kms_lab.policy.explain import ClauseTrace, GrantTrace, StatementTrace
 from kms_lab.views.table import html_table
 
 _MATCHED = {True: "✔ matched", False: "✘ not matched"}
@@ -67,6 +68,8 @@ def _rows(statement: StatementTrace) -> list[tuple[str, ...]]:
 
 
 def _title(statement: StatementTrace) -> str:
+    if isinstance(statement, GrantTrace):
+        return "the grant"
     return f'statement "{statement.sid}"' if statement.sid else f"statement {statement.index}"
 
 

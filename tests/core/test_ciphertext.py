@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_lab.core.ciphertext import Undecryptable, canonical, open_blob, parse, seal, size
+from kms_lab.core.ciphertext import Undecryptable, canonical, open_blob, parse, parts, seal, size
 
 SIZES = json.loads((Path(__file__).parents[1] / "data" / "key_specs.json").read_text())["blob_size_by_plaintext"]
 KEY_ID, MRK = "1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1234abcd12ab34cd56ef1234567890ab"
@@ -117,3 +117,20 @@ def test_contexts_that_look_alike():
 
     assert len({canonical(context) for context in alike}) == len(alike)
     assert canonical({}) == canonical(None)
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 4096])
+def test_parts(length):
+    """
+    The parts of a blob follow each other without a gap, from its first byte to its last, and hold what they say.
+    """
+    blob = sealed(b"x" * length)
+    found = parts(blob)
+    held = {part.name: blob[part.start : part.end] for part in found}
+
+    assert b"".join(held.values()) == blob
+    assert (held["key ID"].hex(), held["key material ID"].hex()) == (KEY_ID.replace("-", ""), MATERIAL)
+    assert int.from_bytes(held["account"], "big") == int(ACCOUNT)
+    assert int.from_bytes(held["length"], "big") == len(held["encrypted text"]) == length
+    assert not any(held["filler"])
+    assert (len(held["nonce"]), len(held["tag"])) == (12, 16)

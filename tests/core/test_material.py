@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.serialization import load_der_private_key
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,3 +91,67 @@ def test_families_that_are_not_there(spec):
     """
     with pytest.raises(KeyError):
         generate(spec, bytes)
+
+
+@pytest.mark.parametrize("spec", ["ML_DSA_44", "ML_DSA_65", "ML_DSA_87"])
+def test_ml_dsa(spec):
+    """
+    An ML-DSA secret holds nothing but its seed: 32 random bytes, as PKCS#8 DER.
+    """
+    secret = generate(spec, lambda count: b"r" * count)
+    key = load_der_private_key(secret, password=None)
+
+    assert isinstance(key, getattr(mldsa, f"MLDSA{spec[-2:]}PrivateKey"))
+    assert key.private_bytes_raw() == b"r" * 32
+    assert len(secret) == 32 + 22
+
+
+@pytest.mark.parametrize(("spec", "kind"), [("ML_KEM_768", "MLKEM768"), ("ML_KEM_1024", "MLKEM1024")])
+def test_ml_kem(spec, kind):
+    """
+    An ML-KEM secret holds nothing but its seed: 64 random bytes, as PKCS#8 DER.
+    """
+    secret = generate(spec, lambda count: b"r" * count)
+    key = load_der_private_key(secret, password=None)
+
+    assert isinstance(key, getattr(mlkem, f"{kind}PrivateKey"))
+    assert key.private_bytes_raw() == b"r" * 64
+    assert len(secret) == 64 + 22
+
+
+def test_prehash_known_answer():
+    """
+    Ed25519ph signs the message of RFC 8032, 7.3, as it stands there, and accepts that signature only for it.
+    """
+    seed = bytes.fromhex("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42")
+    signature = bytes.fromhex(
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41"
+        "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406"
+    )
+    secret = generate("ECC_NIST_EDWARDS25519", lambda count: seed)
+
+    assert material.signer(secret, material.ED25519PH, material.DIGEST)(b"abc") == signature
+    verify = material.verifier(secret, material.ED25519PH, material.DIGEST)
+    assert verify(b"abc", signature)
+    assert not verify(b"abd", signature)
+    assert not verify(b"abc", signature[:-1])
+    assert not verify(b"abc", signature + b"\x00")
+    assert not verify(b"abc", bytes(64))
+
+
+@pytest.mark.parametrize("spec", [name for name in SEEDED if SPECS[name].asymmetric])
+def test_public_half(spec):
+    """
+    The public key given out is the public half of the secret, as SubjectPublicKeyInfo.
+    """
+    secret = generate(spec, random.Random(1).randbytes)
+
+    assert load_der_public_key(material.public_key(secret)) == load_der_private_key(secret, None).public_key()
+
+
+def test_families():
+    """
+    Every spec has a family that can be made, but the two of which no library of ours has the algorithm.
+    """
+    assert {name for name, row in SPECS.items() if row.family not in material.FAMILIES} == {"ML_KEM_512", "SM2"}
+    assert {row.family for row in SPECS.values()} - {""} == material.FAMILIES

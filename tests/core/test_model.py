@@ -121,6 +121,9 @@ def values(shape, depth=0):
             fits = st.integers(-1, 3000)
         case "boolean":
             fits = st.booleans()
+        case "timestamp":
+            dates = st.datetimes(timezones=st.just(UTC))
+            return st.one_of(dates, ODD.filter(lambda value: not isinstance(value, int | float)))
     return st.one_of(fits, fits, fits, ODD)
 
 
@@ -181,6 +184,41 @@ class TestClientProblems:
         sent = model.operation("Encrypt").coerced({"KeyId": "x", "Plaintext": blob})
 
         assert sent == {"KeyId": "x", "Plaintext": b"text"}
+
+    @pytest.mark.parametrize(
+        "date",
+        [
+            1767258000,
+            1767258000.0,
+            "1767258000",
+            "2026-01-01T09:00:00Z",
+            "2026-01-01T10:00:00+01:00",
+            datetime(2026, 1, 1, 9),
+            datetime(2026, 1, 1, 9, tzinfo=UTC),
+        ],
+    )
+    def test_dates(self, date):
+        """
+        Seconds since 1970 and ISO text are dates as boto3 reads them, and become the same datetime.
+        """
+        params = {"KeyId": "x", "ImportToken": b"x", "EncryptedKeyMaterial": b"x", "ValidTo": date}
+
+        sent = model.operation("ImportKeyMaterial").coerced(params)["ValidTo"]
+
+        assert lab_says("ImportKeyMaterial", params) == botocore_says("ImportKeyMaterial", params) == ""
+        assert sent == botocore.utils.parse_to_aware_datetime(date) == datetime(2026, 1, 1, 9, tzinfo=UTC)
+
+    @pytest.mark.parametrize("date", ["soon", "", "2026-13-01", 1e300])
+    def test_no_dates(self, date):
+        """
+        Text that is no date is not sent, nor is a number beyond all dates.
+        """
+        params = {"KeyId": "x", "ImportToken": b"x", "EncryptedKeyMaterial": b"x", "ValidTo": date}
+
+        assert lab_says("ImportKeyMaterial", params) == (
+            f"Invalid type for parameter ValidTo, value: {date}, type: {type(date)}, "
+            "valid types: <class 'datetime.datetime'>, timestamp-string"
+        )
 
     def test_blob_is_not_everything(self):
         """

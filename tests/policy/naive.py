@@ -29,8 +29,23 @@ def decide(scenario):
             if rest_applies(statement, request, policy.get("Version"), "identity"):
                 hits.append(("identity", statement["Effect"], "name"))
 
+    grants = scenario.get("grants", [])
+    if request["action"] == "kms:RetireGrant":
+        return retire(caller, request, grants, [hit for hit in hits if hit[0] == "identity"])
     if any(effect == "Deny" for _, effect, _ in hits):
         return "DENY", "explicit-deny"
+    decision, reason = by_policies(scenario, hits)
+    by_iam = ("identity", "Allow", "name") in hits
+    grants_count = decision == "DENY" and key_policy is not None and reason != "not-cross-account"
+    if grants_count and any(gives(grant, caller, request, by_iam) for grant in grants):
+        return "ALLOW", "grant"
+    return decision, reason
+
+
+def by_policies(scenario, hits):
+    request = scenario["request"]
+    caller = request["principal"]
+    key_policy = scenario["key_policy"]
     by_name = ("key", "Allow", "name") in hits
     by_account = ("key", "Allow", "account") in hits
     by_iam = ("identity", "Allow", "name") in hits
@@ -52,6 +67,83 @@ def decide(scenario):
     if by_iam:
         return ("ALLOW", "iam-via-key-policy") if by_account else ("DENY", "no-iam-delegation")
     return "DENY", "implicit-deny"
+
+
+def is_whom(name, caller):
+    """Return "name", "account" (of which the caller is one) or None."""
+    role_or_user = caller.get("role_arn") or caller.get("user_arn")
+    if name in (caller["arn"], role_or_user):
+        return "name"
+    return "account" if name == f"arn:aws:iam::{caller['account']}:root" else None
+
+
+def gives(grant, caller, request, by_iam):
+    """Does a grant let a caller do what is asked?"""
+    whom = is_whom(grant["grantee"], caller)
+    operation = request["action"].removeprefix("kms:")
+    if whom is None or (whom == "account" and not by_iam) or operation not in grant["operations"] or grant["too_new"]:
+        return False
+    wanted_arn, arn = grant["source_arn"], request["source_arn"]
+    if wanted_arn and wanted_arn != arn and not (operation == "DescribeKey" and not arn):
+        return False
+    if operation == "DescribeKey":
+        return True
+    if operation == "CreateGrant":
+        return narrower(request["new_grant"], grant)
+    context = [(key.lower(), value) for key, value in request["encryption_context"].items()]
+    for key, value in (grant["equals"] or grant["subset"] or {}).items():
+        if (key.lower(), value) not in context:
+            return False
+    if grant["equals"] is not None:
+        keys = [key.lower() for key in grant["equals"]]
+        return all(key in keys and grant["equals"].get(original_key(grant["equals"], key)) == v for key, v in context)
+    return True
+
+
+def original_key(pairs, folded):
+    return next(key for key in pairs if key.lower() == folded)
+
+
+def narrower(new, old):
+    """Is a grant no wider than the grant by which it is made?"""
+    if new is None:
+        return True
+    if [one for one in new["operations"] if one not in old["operations"]]:
+        return False
+    if old["source_arn"] and new["source_arn"] != old["source_arn"]:
+        return False
+    if old["equals"] is not None:
+        return new["equals"] is not None and small_keys(new["equals"]) == small_keys(old["equals"])
+    if old["subset"] is not None:
+        promised = new["equals"] if new["equals"] is not None else new["subset"]
+        return promised is not None and all(
+            small_keys(promised).get(key) == value for key, value in small_keys(old["subset"]).items()
+        )
+    return True
+
+
+def small_keys(pairs):
+    return {key.lower(): value for key, value in pairs.items()}
+
+
+def retire(caller, request, grants, hits):
+    """RetireGrant: an IAM policy may deny; the grant names who may; an account that may, or owns the key, delegates."""
+    if ("identity", "Deny", "name") in hits:
+        return "DENY", "explicit-deny"
+    account = caller["type"] != "service" and caller["account"] == request["resource_account"]
+    for grant in grants:
+        names = [grant["retiring"], grant["issuer"]]
+        if "RetireGrant" in grant["operations"]:
+            names.append(grant["grantee"])
+        whom = [is_whom(name, caller) for name in names]
+        if "name" in whom:
+            return "ALLOW", "grant"
+        account = account or "account" in whom
+    if account and caller["type"] == "root-user":
+        return "ALLOW", "account-root"
+    if account and ("identity", "Allow", "name") in hits:
+        return "ALLOW", "iam-policy"
+    return "DENY", "not-retiring"
 
 
 def as_list(value):

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
-from kms_lab.policy.evaluate import Layers, Request, compile_policy, decide, evaluate
+from kms_lab.policy.compiled import Child
+from kms_lab.policy.evaluate import Asked, Layers, Request, compile_policy, decide, evaluate
 
 _spec = importlib.util.spec_from_file_location("naive_policy", Path(__file__).with_name("naive.py"))
 naive = importlib.util.module_from_spec(_spec)
@@ -164,8 +166,8 @@ def principal(name):
     )
 
 
-def ask(caller, action, key_policy, identity_policies, context, resource=KEY):
-    """Evaluate one check of documents given as Python data."""
+def ask(caller, action, key_policy, identity_policies, context, resource=KEY, held=(), asked=None):
+    """Evaluate one check of documents, and of grants, given as Python data."""
     return evaluate(
         Request(
             principal(caller),
@@ -173,12 +175,46 @@ def ask(caller, action, key_policy, identity_policies, context, resource=KEY):
             resource,
             HOME,
             {name: tuple(value) if isinstance(value, list) else value for name, value in context.items()},
+            what_grants_ask(asked, held) if asked else Asked(),
         ),
         Layers(
             None if key_policy is None else compile_policy(json.dumps(key_policy), "key"),
             tuple(compile_policy(json.dumps(policy), "identity") for policy in identity_policies),
+            tuple(grant_of(number, grant) for number, grant in enumerate(held)),
         ),
     )
+
+
+def pairs(context):
+    return None if context is None else tuple(sorted(context.items()))
+
+
+def grant_of(number, grant):
+    """The record of a grant given as Python data."""
+    return Grant(
+        id=f"{number:08x}" + "0" * 56,
+        name="",
+        key_arn=KEY,
+        grantee=grant["grantee"],
+        retiring=grant["retiring"],
+        operations=tuple(grant["operations"]),
+        context_equals=pairs(grant["equals"]),
+        context_subset=pairs(grant["subset"]),
+        source_arn=grant["source_arn"],
+        issuer=grant["issuer"],
+        creator=DANA,
+        tokens=(),
+        created_us=0,
+        effective_us=0,
+    )
+
+
+def what_grants_ask(asked, held):
+    """What the service tells the evaluator about a request, for grants."""
+    new = asked["new_grant"]
+    child = new and Child(tuple(new["operations"]), pairs(new["equals"]), pairs(new["subset"]), new["source_arn"])
+    early = tuple(f"{number:08x}" + "0" * 56 for number, grant in enumerate(held) if grant["too_new"])
+    return Asked(pairs(asked["encryption_context"]), asked["source_arn"], child, early)
 
 
 contexts = st.sampled_from(CONTEXTS)
@@ -352,6 +388,146 @@ def test_every_verdict_can_be_told(key_policy, identity_policies, drawn):
             for key in policy.context_keys
         }
         assert {key.lower() for key in verdict.missing_context} <= asked
+
+
+ROOTS = [f"arn:aws:iam::{account}:root" for account in (HOME, AWAY)]
+GRANTED = ("Encrypt", "Decrypt", "DescribeKey", "CreateGrant", "RetireGrant")
+VOLUME = f"arn:aws:ec2:eu-west-1:{HOME}:volume/vol-1"
+encryption_contexts = st.dictionaries(
+    st.sampled_from(["shop", "Shop", "unit"]), st.sampled_from(["a", "A"]), max_size=2
+)
+folded_once = encryption_contexts.filter(lambda context: len({key.lower() for key in context}) == len(context))
+source_arns = st.sampled_from(["", "", VOLUME, f"{VOLUME}1"])
+operation_lists = st.lists(st.sampled_from(GRANTED), min_size=1, max_size=4, unique=True)
+
+
+@st.composite
+def constraints(draw):
+    kind = draw(st.sampled_from(["", "equals", "subset"]))
+    wanted = {"equals": None, "subset": None} | ({kind: draw(folded_once)} if kind else {})
+    return {**wanted, "source_arn": draw(source_arns), "operations": draw(operation_lists)}
+
+
+@st.composite
+def grants_on_the_key(draw):
+    return {
+        **draw(constraints()),
+        "grantee": draw(st.sampled_from([DANA, BOB, APP, APP_SESSION, EVE, LOGS, *ROOTS])),
+        "retiring": draw(st.sampled_from(["", BOB, APP_SESSION, EVE, LOGS, *ROOTS])),
+        "issuer": draw(st.sampled_from(ROOTS)),
+        "too_new": draw(st.integers(0, 4)) == 0,
+    }
+
+
+@st.composite
+def what_is_asked(draw):
+    return {
+        "encryption_context": draw(encryption_contexts),
+        "source_arn": draw(source_arns),
+        "new_grant": draw(constraints()),
+    }
+
+
+grant_lists = st.lists(grants_on_the_key(), max_size=3)
+QUIET = [[], [ALLOW_ALL], [{"Version": "2012-10-17", "Statement": [{**ALLOW_ALL["Statement"][0], "Effect": "Deny"}]}]]
+granted_keys = st.sampled_from(
+    [
+        {"Version": "2012-10-17", "Statement": [{**DELEGATE, "Principal": {"AWS": BOB}}]},
+        {"Version": "2012-10-17", "Statement": [DELEGATE]},
+        {"Version": "2012-10-17", "Statement": [{**DELEGATE, "Effect": "Deny", "Principal": {"AWS": DANA}}]},
+    ]
+)
+
+
+class TestGrants:
+    """Grants beside policies."""
+
+    @given(granted_keys | key_documents, st.sampled_from(QUIET) | identity_lists, grant_lists, what_is_asked())
+    def test_agrees_with_the_naive_evaluator(self, key_policy, identity_policies, held, asked):
+        """
+        With any grants, on any request, decision and reason are those of a second evaluator that shares no code.
+        """
+        for caller in CALLERS:
+            for operation in GRANTED:
+                request = {
+                    "principal": CALLERS[caller],
+                    "action": f"kms:{operation}",
+                    "context": {},
+                    "resource": KEY,
+                    "resource_account": HOME,
+                    **asked,
+                }
+                scenario = {
+                    "request": request,
+                    "key_policy": key_policy,
+                    "identity_policies": identity_policies,
+                    "grants": held,
+                }
+
+                verdict = ask(caller, request["action"], key_policy, identity_policies, {}, held=held, asked=asked)
+
+                assert (verdict.decision, verdict.reason) == naive.decide(scenario), scenario
+
+    @given(granted_keys | key_documents, identity_lists, grant_lists, grants_on_the_key(), what_is_asked())
+    def test_a_grant_never_denies(self, key_policy, identity_policies, held, more, asked):
+        """
+        Whatever grant is added, nothing that was allowed is refused.
+        """
+        for caller in CALLERS:
+            for action in map("kms:{}".format, GRANTED):
+                before = ask(caller, action, key_policy, identity_policies, {}, held=held, asked=asked)
+                after = ask(caller, action, key_policy, identity_policies, {}, held=[*held, more], asked=asked)
+
+                assert after.allowed or not before.allowed
+
+    @given(key_documents, identity_lists, grant_lists, what_is_asked(), st.booleans())
+    def test_deny_beats_grants(self, key_policy, identity_policies, held, asked, in_key_policy):
+        """
+        A Deny that applies refuses whatever a grant allows; one in the key policy has no say in RetireGrant.
+        """
+        deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+        if in_key_policy:
+            key_policy["Statement"].append({**deny, "Principal": "*"})
+        else:
+            identity_policies.append({"Version": "2012-10-17", "Statement": deny})
+        for caller in CALLERS:
+            for operation in GRANTED:
+                verdict = ask(caller, f"kms:{operation}", key_policy, identity_policies, {}, held=held, asked=asked)
+
+                assert not (operation == "RetireGrant" and in_key_policy) or verdict.reason in (
+                    *("grant", "account-root", "iam-policy", "not-retiring", "explicit-deny"),
+                )
+                assert (operation == "RetireGrant" and in_key_policy) or verdict.reason == "explicit-deny"
+
+    @given(granted_keys, st.sampled_from(QUIET), grant_lists, what_is_asked(), st.randoms(use_true_random=False))
+    def test_order_never_matters(self, key_policy, identity_policies, held, asked, random):
+        """
+        Shuffling the grants changes neither decision nor reason.
+        """
+        shuffled = random.sample(held, len(held))
+        for caller in CALLERS:
+            for action in map("kms:{}".format, GRANTED):
+                verdict = ask(caller, action, key_policy, identity_policies, {}, held=held, asked=asked)
+                again = ask(caller, action, key_policy, identity_policies, {}, held=shuffled, asked=asked)
+
+                assert (verdict.decision, verdict.reason) == (again.decision, again.reason)
+
+    @given(granted_keys, st.sampled_from(QUIET), grant_lists, what_is_asked(), st.sampled_from(list(CALLERS)))
+    def test_every_verdict_can_be_told(self, key_policy, identity_policies, held, asked, caller):
+        """
+        A verdict about grants has one sentence, names the grant that allows, and tells each grant as it was decided.
+        """
+        for action in map("kms:{}".format, GRANTED):
+            verdict = ask(caller, action, key_policy, identity_policies, {}, held=held, asked=asked)
+
+            told = {policy.policy: policy for policy in verdict.trace.policies if policy.layer == "grant"}
+            assert json.loads(json.dumps(verdict.to_data()))["sentence"] == verdict.sentence
+            assert len(told) == len(held)
+            if verdict.reason == "grant":
+                assert verdict.decided_by.layer == "grant"
+                assert told[verdict.decided_by.policy].statements[0].applies
+            elif not verdict.allowed and verdict.reason not in ("explicit-deny", "not-cross-account"):
+                assert not any(policy.statements[0].applies for policy in told.values())
 
 
 def test_a_decision_is_remembered():

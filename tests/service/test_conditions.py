@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from kms_lab.lab import ADMIN
 from kms_lab.service.conditions import FAMILIES, PROVIDERS
-from tests.service.conftest import EVERYDAY, code, method, new_key
+from tests.service.conftest import EVERYDAY, code, import_request, imported_key, method, new_key
 
 HOME = "111122223333"
 ROLE = f"arn:aws:iam::{HOME}:role/App"
@@ -21,6 +22,20 @@ def encrypt(on):
 
 def everyday(operation, **more):
     return operation, lambda on: {**EVERYDAY[operation](on), **more}
+
+
+EQUALS, SUBSET = "EncryptionContextEquals", "EncryptionContextSubset"
+VOLUME = f"arn:aws:ec2:us-east-1:{HOME}:volume/vol-1"
+
+
+def service_grant(on):
+    return {
+        "KeyId": on.key,
+        "GranteeServicePrincipal": "ec2.amazonaws.com",
+        "RetiringServicePrincipal": "rds.amazonaws.com",
+        "Constraints": {"SourceArn": VOLUME},
+        "Operations": ["Decrypt"],
+    }
 
 
 DESCRIBE = everyday("DescribeKey")
@@ -40,8 +55,32 @@ ROWS = {
         [LIST, everyday("ListAliases"), everyday("GenerateRandom")],
     ),
     "kms:EncryptionAlgorithm": (
-        [(*everyday(name), "SYMMETRIC_DEFAULT") for name in ("Encrypt", "Decrypt", "GenerateDataKey", "ReEncrypt")],
-        [DESCRIBE, everyday("GenerateRandom")],
+        [
+            (*everyday(name), "SYMMETRIC_DEFAULT")
+            for name in ("Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyPair", "ReEncrypt")
+        ],
+        [DESCRIBE, everyday("GenerateRandom"), everyday("Sign")],
+    ),
+    "kms:DataKeyPairSpec": (
+        [
+            (*everyday("GenerateDataKeyPair"), "ECC_NIST_P256"),
+            (*everyday("GenerateDataKeyPairWithoutPlaintext"), "ECC_NIST_EDWARDS25519"),
+        ],
+        [everyday("GenerateDataKey"), everyday("Sign")],
+    ),
+    "kms:KeyAgreementAlgorithm": ([(*everyday("DeriveSharedSecret"), "ECDH")], [everyday("Encapsulate"), DESCRIBE]),
+    "kms:MacAlgorithm": (
+        [(*everyday(name), "HMAC_SHA_256") for name in ("GenerateMac", "VerifyMac")],
+        [everyday("Sign"), DESCRIBE],
+    ),
+    "kms:MessageType": (
+        [(*everyday(name), "RAW") for name in ("Sign", "Verify")]
+        + [(*everyday("Sign", Message=b"d" * 32, MessageType="DIGEST"), "DIGEST")],
+        [everyday("GenerateMac"), everyday("GetPublicKey")],
+    ),
+    "kms:SigningAlgorithm": (
+        [(*everyday(name), "ECDSA_SHA_256") for name in ("Sign", "Verify")],
+        [everyday("GetPublicKey"), everyday("GenerateMac")],
     ),
     "kms:EncryptionContextKeys": (
         [("Encrypt", encrypt, name) for name in CONTEXT],
@@ -51,6 +90,60 @@ ROWS = {
     "kms:EncryptionContext:Tenant": ([("Encrypt", encrypt, "a")], []),
     "kms:EncryptionContext:aws:s3:arn": ([("Encrypt", encrypt, "arn:aws:s3:::bucket")], [everyday("Encrypt")]),
     "kms:EncryptionContext:a/b": ([("Encrypt", encrypt, "c")], [everyday("Encrypt")]),
+    "kms:EncryptionContext:shop": (
+        [(*everyday("CreateGrant", Constraints={kind: {"shop": "a"}}), "a") for kind in (EQUALS, SUBSET)],
+        [everyday("CreateGrant"), everyday("ListGrants")],
+    ),
+    "kms:GrantConstraintSourceArn": (
+        [(*everyday("CreateGrant", Constraints={"SourceArn": VOLUME}), VOLUME)],
+        [everyday("CreateGrant"), DESCRIBE],
+    ),
+    "kms:GrantConstraintType": (
+        [(*everyday("CreateGrant", Constraints={kind: {"a": "b"}}), kind) for kind in (EQUALS, SUBSET)]
+        + [(*everyday("CreateGrant", Constraints={"SourceArn": VOLUME}), "SourceArn")],
+        [everyday("CreateGrant"), everyday("RevokeGrant")],
+    ),
+    "kms:GranteePrincipal": ([(*everyday("CreateGrant"), ADMIN)], [everyday("ListGrants"), DESCRIBE]),
+    "kms:GranteeServicePrincipal": (
+        [("CreateGrant", service_grant, "ec2.amazonaws.com")],
+        [everyday("CreateGrant"), DESCRIBE],
+    ),
+    "kms:GrantIsForAWSResource": (
+        [(*everyday(name), "false") for name in ("CreateGrant", "ListGrants", "RevokeGrant")],
+        [everyday("Encrypt"), everyday("ListRetirableGrants"), DESCRIBE],
+    ),
+    "kms:GrantOperations": ([(*everyday("CreateGrant"), "Decrypt")], [everyday("ListGrants"), DESCRIBE]),
+    "kms:RetiringPrincipal": (
+        [(*everyday("CreateGrant", RetiringPrincipal=ADMIN), ADMIN)],
+        [everyday("CreateGrant"), everyday("ListRetirableGrants")],
+    ),
+    "kms:RetiringServicePrincipal": (
+        [("CreateGrant", service_grant, "rds.amazonaws.com")],
+        [everyday("CreateGrant"), DESCRIBE],
+    ),
+    "kms:ExpirationModel": (
+        [
+            (*everyday("ImportKeyMaterial"), "KEY_MATERIAL_EXPIRES"),
+            (
+                "ImportKeyMaterial",
+                lambda on: import_request(on.kms, imported_key(on.kms)),
+                "KEY_MATERIAL_DOES_NOT_EXPIRE",
+            ),
+        ],
+        [everyday("GetParametersForImport"), DESCRIBE],
+    ),
+    "kms:ValidTo": (
+        [(*everyday("ImportKeyMaterial"), "2026-06-01T00:00:00Z")],
+        [("ImportKeyMaterial", lambda on: import_request(on.kms, imported_key(on.kms))), DESCRIBE],
+    ),
+    "kms:WrappingAlgorithm": (
+        [(*everyday("GetParametersForImport"), "RSAES_OAEP_SHA_256")],
+        [everyday("ImportKeyMaterial"), DESCRIBE],
+    ),
+    "kms:WrappingKeySpec": (
+        [(*everyday("GetParametersForImport"), "RSA_2048")],
+        [everyday("ImportKeyMaterial"), DESCRIBE],
+    ),
     "kms:KeyOrigin": (
         [
             (*DESCRIBE, "AWS_KMS"),
@@ -85,7 +178,16 @@ ROWS = {
         ],
         [LIST],
     ),
+    "kms:MultiRegionKeyType": (
+        [
+            ("DescribeKey", lambda on: {"KeyId": new_key(on.kms, MultiRegion=True)}, "PRIMARY"),
+            (*everyday("CreateKey", MultiRegion=True), "PRIMARY"),
+        ],
+        [LIST, DESCRIBE, everyday("CreateKey", MultiRegion=False)],
+    ),
     "kms:PolicyName": ([(*everyday("GetKeyPolicy"), "default"), (*everyday("PutKeyPolicy"), "default")], [DESCRIBE]),
+    "kms:PrimaryRegion": ([(*everyday("UpdatePrimaryRegion"), "eu-west-1")], [DESCRIBE, everyday("CreateKey")]),
+    "kms:ReplicaRegion": ([], [DESCRIBE, everyday("CreateKey")]),  # set: see test_multi_region
     "kms:ReEncryptOnSameKey": (
         [(*everyday("ReEncrypt"), "true"), (*everyday("ReEncrypt", DestinationKeyId="alias/other"), "false")],
         [everyday("Encrypt"), everyday("Decrypt")],
@@ -113,6 +215,11 @@ ROWS = {
         ],
         [DESCRIBE],
     ),
+    # the stage has just encrypted with this key
+    "kms:TrailingDaysWithoutKeyUsage": (
+        [(*everyday("DisableKey"), "0"), (*everyday("ScheduleKeyDeletion"), "0")],
+        [DESCRIBE, everyday("EnableKey")],
+    ),
     "aws:CurrentTime": ([(*DESCRIBE, "2026-01-01T09:00:00Z"), (*LIST, "2026-01-01T09:00:00Z")], []),
     "aws:EpochTime": ([(*DESCRIBE, "1767258000")], []),
     "aws:PrincipalAccount": ([(*DESCRIBE, HOME), (*LIST, HOME)], []),
@@ -122,6 +229,7 @@ ROWS = {
     "aws:username": ([], [DESCRIBE]),
     "aws:RequestedRegion": ([(*DESCRIBE, "us-east-1"), (*LIST, "us-east-1")], []),
     "aws:ResourceAccount": ([(*DESCRIBE, HOME)], [LIST]),
+    "aws:SourceArn": ([], [DESCRIBE, LIST]),  # set: see test_grants
     "aws:SecureTransport": ([(*DESCRIBE, "true")], []),
     "aws:TagKeys": (
         [(*everyday("TagResource"), "a"), (*everyday("UntagResource"), "team"), (*everyday("CreateKey"), "a")],
@@ -139,8 +247,14 @@ ROWS = {
         [everyday("TagResource"), DESCRIBE],
     ),
 }
-MULTI_VALUED = {"kms:EncryptionContextKeys", "kms:ResourceAliases", "aws:TagKeys"}
-NUMBERS = {"kms:RotationPeriodInDays", "kms:ScheduleKeyDeletionPendingWindowInDays"}
+#: set for calls that a service makes for somebody: tests of these are in ``test_managed``
+THROUGH_A_SERVICE = {"kms:viaservice", "aws:calledvia", "aws:viaawsservice"}
+MULTI_VALUED = {"kms:EncryptionContextKeys", "kms:GrantOperations", "kms:ResourceAliases", "aws:TagKeys"}
+NUMBERS = {
+    "kms:RotationPeriodInDays",
+    "kms:ScheduleKeyDeletionPendingWindowInDays",
+    "kms:TrailingDaysWithoutKeyUsage",
+}
 SET = [(name, *case) for name, (cases, _) in ROWS.items() for case in cases]
 ABSENT = [(name, *case) for name, (_, cases) in ROWS.items() for case in cases]
 
@@ -149,7 +263,7 @@ def test_every_row_is_here():
     """
     Each condition key of the lab is tried below.
     """
-    tried = {name.lower() for name in ROWS}
+    tried = {name.lower() for name in ROWS} | THROUGH_A_SERVICE
 
     assert {name for name in tried if name in PROVIDERS} == set(PROVIDERS)
     assert {prefix for prefix in FAMILIES if any(name.startswith(prefix) for name in tried)} == set(FAMILIES)

@@ -5,33 +5,43 @@ import math
 import botocore.session
 import pytest
 
+from kms_lab.lab import ADMIN
 from tests.service.conftest import code, new_key
+from tests.service.homes import new_store
 
 MODEL = botocore.session.get_session().get_service_model("kms")
 #: listing: (method, member of the answer, how many there are, default page)
 LISTINGS = {
+    "DescribeCustomKeyStores": ("describe_custom_key_stores", "CustomKeyStores", 7, 100),
     "ListKeys": ("list_keys", "Keys", 7, 100),
     "ListAliases": ("list_aliases", "Aliases", 7, 50),
     "ListResourceTags": ("list_resource_tags", "Tags", 7, 50),
     "ListKeyRotations": ("list_key_rotations", "Rotations", 7, 100),
+    "ListGrants": ("list_grants", "Grants", 7, 50),
+    "ListRetirableGrants": ("list_retirable_grants", "Grants", 7, 50),
     "ListKeyPolicies": ("list_key_policies", "PolicyNames", 1, 100),
 }
 each_listing = pytest.mark.parametrize(("method", "member", "count", "default"), LISTINGS.values(), ids=LISTINGS)
 
 
 @pytest.fixture
-def full(kms):
-    """A key with 7 aliases, tags and rotations, among 7 keys."""
+def full(lab, kms):
+    """A key with 7 aliases, tags, rotations and grants, among 7 keys; and 7 custom key stores."""
     keys = [new_key(kms) for _ in range(7)]
     for number in range(7):
         kms.create_alias(AliasName=f"alias/{number}", TargetKeyId=keys[0])
         kms.tag_resource(KeyId=keys[0], Tags=[{"TagKey": str(number), "TagValue": ""}])
         kms.rotate_key_on_demand(KeyId=keys[0])
+        kms.create_grant(KeyId=keys[0], GranteePrincipal=ADMIN, RetiringPrincipal=ADMIN, Operations=["Decrypt"])
+        new_store(lab, str(number))
     return keys[0]
 
 
 def about(method, key):
-    return {} if method in ("list_keys", "list_aliases") else {"KeyId": key}
+    whole = ("list_keys", "list_aliases", "describe_custom_key_stores")
+    if method == "list_retirable_grants":
+        return {"RetiringPrincipal": ADMIN}
+    return {} if method in whole else {"KeyId": key}
 
 
 def test_every_listing_is_here():
@@ -110,3 +120,16 @@ def test_listings_are_of_one_region(lab, kms, key):
     assert lab.client(region="eu-west-1").list_keys()["Keys"] == []
     assert kms.list_keys(ResourceOwners=["SELF"])["Keys"] == kms.list_keys()["Keys"]
     assert code(kms.list_keys, ResourceOwners=["OTHER_ACCOUNTS_VIA_RAM"]) == "UnsupportedByLab"
+
+
+@pytest.mark.parametrize(
+    ("method", "longest"),
+    [("list_aliases", 100), ("list_resource_tags", 50), ("list_grants", 100), ("list_retirable_grants", 100)],
+)
+def test_pages_that_are_shorter_than_the_model_says(kms, full, method, longest):
+    """
+    Aliases, grants and tags come in shorter pages than the model's 1,000; asking for more is refused.
+    """
+    call, params = getattr(kms, method), about(method, full)
+    assert code(call, **params, Limit=longest) is None
+    assert code(call, **params, Limit=longest + 1) == "ValidationException"

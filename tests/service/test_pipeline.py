@@ -14,7 +14,7 @@ def test_a_limit_of_the_lab_leaves_no_trace(lab):
     before = len(lab.world.log)
 
     with pytest.raises(UnsupportedByLab) as limit:
-        kms.create_key(KeySpec="ML_DSA_44", KeyUsage="SIGN_VERIFY")
+        kms.create_key(KeySpec="ML_KEM_512", KeyUsage="ENCAPSULATE_DECAPSULATE")
 
     assert limit.value.operation_name == "CreateKey"
     assert len(lab.world.log) == before

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.service.conftest import answer, code, new_key, sender
+from kms_lab.core.clock import to_datetime
+from tests.service.conftest import answer, code, new_family, new_key, sender
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -299,13 +300,209 @@ class TestKindsOfKeys:
             f"{key} origin is EXTERNAL which is not valid for this operation.",
         )
 
-    def test_custom_key_store(self, lab, kms, key):
+    @pytest.mark.parametrize("origin", ["AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"])
+    def test_custom_key_store(self, lab, kms, key, origin):
         """
-        Nor does a key of a custom key store. (None exists yet: the test writes the origin.)
+        A key of a custom key store does not rotate and has no rotations to tell of: note 7 of AWS's state table.
         """
-        lab.key(key).origin = "AWS_CLOUDHSM"
+        lab.key(key).origin = origin  # what matters of such a key; making one takes a key store
 
-        assert code(kms.enable_key_rotation, KeyId=key) == "UnsupportedOperationException"
+        for call in (
+            kms.enable_key_rotation,
+            kms.disable_key_rotation,
+            kms.rotate_key_on_demand,
+            kms.get_key_rotation_status,
+            kms.list_key_rotations,
+        ):
+            assert answer(call, KeyId=key) == (
+                "UnsupportedOperationException",
+                f"{key} is in a custom key store, which is not valid for this operation.",
+            )
+
+
+HOME, WEST, EAST = "us-east-1", "eu-west-1", "ap-south-1"
+
+
+class TestMultiRegion:
+    @pytest.fixture
+    def family(self, lab):
+        """A multi-Region key with two replicas: its id, and a client for each Region, the primary's first."""
+        key = new_family(lab, WEST, EAST).rpartition("/")[2]
+        return key, [lab.client(region=region) for region in (HOME, WEST, EAST)]
+
+    def test_on_demand(self, lab, family):
+        """
+        Rotating the primary gives every related key the same new material at once.
+        """
+        key, clients = family
+        kms, west, _ = clients
+        before = kms.encrypt(KeyId=key, Plaintext=b"old")["CiphertextBlob"]
+
+        kms.rotate_key_on_demand(KeyId=key)
+
+        (new,) = {client.describe_key(KeyId=key)["KeyMetadata"]["CurrentKeyMaterialId"] for client in clients}
+        assert west.decrypt(CiphertextBlob=before)["Plaintext"] == b"old"
+        after = west.encrypt(KeyId=key, Plaintext=b"new")["CiphertextBlob"]
+        assert kms.decrypt(CiphertextBlob=after)["KeyMaterialId"] == new
+        for client in clients:
+            (only,) = rotations(client, key)
+            assert (only["KeyMaterialId"], only["RotationType"]) == (new, "ON_DEMAND")
+            assert only["RotationDate"] == lab.clock.now
+
+    @pytest.mark.parametrize("call", ["enable_key_rotation", "disable_key_rotation", "rotate_key_on_demand"])
+    def test_only_the_primary(self, lab, family, call):
+        """
+        Rotation is set and started on the primary; a replica refuses.
+        """
+        key, (_, west, _) = family
+        arn = lab.key(key, region=WEST).arn
+
+        assert answer(getattr(west, call), KeyId=key) == (
+            "UnsupportedOperationException",
+            f"{arn} is not a multi-region primary key.",
+        )
+
+    def test_schedule(self, lab, family):
+        """
+        The primary's schedule is every related key's: its status says so, and all rotate at its instant, once.
+        """
+        key, clients = family
+        clients[0].enable_key_rotation(KeyId=key, RotationPeriodInDays=100)
+        start = lab.clock.now
+        (settings,) = {
+            (found["KeyRotationEnabled"], found["RotationPeriodInDays"], found["NextRotationDate"])
+            for found in (status(client, key) for client in clients)
+        }
+        assert settings == (True, 100, start + 100 * DAY)
+
+        lab.clock.travel(days=100)
+
+        for client in clients:
+            assert [one["RotationDate"] for one in rotations(client, key)] == [start + 100 * DAY]
+            assert status(client, key)["NextRotationDate"] == start + 200 * DAY
+        assert rotated(lab) == [(lab.key(key).arn, start + 100 * DAY)]
+        clients[0].disable_key_rotation(KeyId=key)
+        assert [status(client, key)["KeyRotationEnabled"] for client in clients] == [False] * 3
+
+    def test_disabled_replica(self, lab, family):
+        """
+        A disabled replica gets new material all the same, and enabling it rotates nothing.
+        """
+        key, (kms, west, _) = family
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        west.disable_key(KeyId=key)
+        lab.clock.travel(days=90)
+        assert len(rotations(west, key)) == 1
+
+        kms.disable_key(KeyId=key)
+        lab.clock.travel(days=90)
+        west.enable_key(KeyId=key)
+        assert len(rotations(west, key)) == 1
+        kms.enable_key(KeyId=key)
+        assert [len(rotations(client, key)) for client in family[1]] == [2, 2, 2]
+
+    def test_new_primary(self, lab, family):
+        """
+        A new primary takes the schedule over: one rotation at the old date, and it is the new primary's.
+        """
+        key, clients = family
+        clients[0].enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        due = lab.clock.now + 90 * DAY
+        clients[0].update_primary_region(KeyId=key, PrimaryRegion=WEST)
+        lab.clock.travel(days=90)
+
+        assert rotated(lab) == [(lab.key(key, region=WEST).arn, due)]
+        assert [len(rotations(client, key)) for client in clients] == [1, 1, 1]
+        assert code(clients[0].rotate_key_on_demand, KeyId=key) == "UnsupportedOperationException"
+        assert code(clients[1].rotate_key_on_demand, KeyId=key) is None
+
+    def test_there_and_back(self, lab, family):
+        """
+        Primary again after it was a replica, a key rotates once at its date.
+        """
+        key, clients = family
+        clients[0].enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        due = lab.clock.now + 90 * DAY
+        clients[0].update_primary_region(KeyId=key, PrimaryRegion=WEST)
+        lab.clock.travel(minutes=1)
+        clients[1].update_primary_region(KeyId=key, PrimaryRegion=HOME)
+        lab.clock.travel(days=100)
+
+        assert rotated(lab) == [(lab.key(key).arn, due)]
+
+    def test_due_while_updating(self, lab, family):
+        """
+        A rotation that comes due in the seconds of a change of primary happens.
+        """
+        key, clients = family
+        clients[0].enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        due = lab.clock.now + 90 * DAY
+        lab.clock.travel(to=due - timedelta(seconds=1))
+        clients[0].update_primary_region(KeyId=key, PrimaryRegion=WEST)
+        lab.clock.travel(seconds=1)
+        assert clients[1].describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Updating"
+
+        assert rotated(lab) == [(lab.key(key, region=WEST).arn, due)]
+
+    def test_doomed_primary(self, lab, family):
+        """
+        A primary that waits for its replicas' deletion does not rotate, and its status reads false.
+        """
+        key, clients = family
+        clients[0].enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        clients[0].schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        assert status(clients[0], key)["KeyRotationEnabled"] is False
+        lab.clock.travel(days=100)
+        assert rotated(lab) == []
+
+        clients[0].cancel_key_deletion(KeyId=key)
+        clients[0].enable_key(KeyId=key)
+        assert [len(rotations(client, key)) for client in clients] == [1, 1, 1]
+
+    def test_later_replica(self, lab, family):
+        """
+        A replica that is made later has every material, and the schedule.
+        """
+        key, (kms, *_) = family
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+        lab.clock.travel(days=90)
+        kms.replicate_key(KeyId=key, ReplicaRegion="sa-east-1")
+        lab.clock.travel(minutes=1)
+        south = lab.client(region="sa-east-1")
+
+        assert rotations(south, key)[0]["KeyMaterialId"] == rotations(kms, key)[0]["KeyMaterialId"]
+        assert status(south, key)["NextRotationDate"] == status(kms, key)["NextRotationDate"]
+        lab.clock.travel(days=90)
+        assert len(rotations(south, key)) == 2
+
+    @pytest.mark.parametrize("call", ["enable_key_rotation", "disable_key_rotation", "rotate_key_on_demand"])
+    def test_replicas_are_told(self, lab, family, call):
+        """
+        A change of what related keys share is followed by SynchronizeMultiRegionKey, an event of the primary.
+        """
+        key, (kms, *_) = family
+
+        getattr(kms, call)(KeyId=key)
+
+        last = lab.world.log.entry(-1)
+        assert (last.operation, last.key, last.region, last.principal) == (
+            "SynchronizeMultiRegionKey", lab.key(key).arn, HOME, None,
+        )  # fmt: skip
+
+    @pytest.mark.parametrize("multi_region", [False, True])
+    def test_nobody_to_tell(self, lab, kms, multi_region):
+        """
+        Without replicas nothing is synchronized.
+        """
+        kms.rotate_key_on_demand(KeyId=new_key(kms, MultiRegion=multi_region))
+
+        assert lab.world.log.entry(-1).operation == "RotateKey"
+
+
+def rotated(lab):
+    """Which key rotated when, by the log."""
+    entries = map(lab.world.log.entry, range(len(lab.world.log)))
+    return [(one.key, to_datetime(one.at_us)) for one in entries if one.operation == "RotateKey"]
 
 
 @pytest.mark.parametrize("how", ["on demand", "caught up"])

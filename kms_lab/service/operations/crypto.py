@@ -7,14 +7,14 @@ from kms_lab.core import material
 from kms_lab.core.ciphertext import Blob, open_blob, seal
 from kms_lab.core.errors import (
     InvalidCiphertextException,
-    UnsupportedByLab,
     ValidationException,
 )
 from kms_lab.core.keys import Key, KeyMaterial
 from kms_lab.core.material import Undecryptable
 from kms_lab.core.specs import ENCRYPT_DECRYPT, SPECS
+from kms_lab.core.stores import EXTERNAL_KEY_STORE
 from kms_lab.core.world import secret_of
-from kms_lab.service import resolve
+from kms_lab.service import backing, resolve
 from kms_lab.service.operation import (
     KEY_OR_ALIAS,
     KEY_SPEC,
@@ -251,11 +251,14 @@ def generate_random(
     CustomKeyStoreId: str | None = None,
     Recipient: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return 1 to 1,024 random bytes. No key is involved."""
-    if CustomKeyStoreId is not None:
-        raise UnsupportedByLab("The lab has no custom key stores yet, so it draws no random bytes from one.")
+    """Return 1 to 1,024 random bytes. No key is involved.
+
+    With a CloudHSM key store the bytes come from its cluster; the lab's stand-in draws them where KMS does.
+    """
     if NumberOfBytes is None:
         raise ValidationException("NumberOfBytes is required.")
+    if CustomKeyStoreId is not None:
+        backing.can_draw_random(call.world, call.world.shelf(call.principal.account, call.region), CustomKeyStoreId)
     return {"Plaintext": call.world.entropy.take(NumberOfBytes)}
 
 
@@ -266,7 +269,8 @@ def _encrypt(call: Call, key: Key, plaintext: bytes, context: Context | None, al
     if algorithm == _AES:
         used = key.current
         call.material = used.id
-        return seal(key.id, key.account, used.id, used.secret, plaintext, context, call.world.entropy.take)
+        secret = backing.secret_of_stored(call.world, key) if key.store_id else used.secret
+        return seal(key.id, key.account, used.id, secret, plaintext, context, call.world.entropy.take)
     _accept_rsa(key, plaintext, context, algorithm)
     return material.oaep_encrypt(secret_of(key, key.current), algorithm, plaintext)
 
@@ -293,6 +297,7 @@ def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorit
 
     Raises:
         InvalidCiphertextException: damaged or another context; AWS does not say which.
+        KMSInvalidStateException: the same under an external key; or what a custom key store keeps cannot be reached.
     """
     try:
         if algorithm != _AES:
@@ -301,8 +306,11 @@ def _decrypt(call: Call, key: Key, data: bytes, context: Context | None, algorit
         if call.blob is None:
             raise Undecryptable
         used = _material(key, call.blob)
-        return open_blob(call.blob, used.secret, context), used
+        secret = backing.secret_of_stored(call.world, key) if key.store_id else used.secret
+        return open_blob(call.blob, secret, context), used
     except Undecryptable:
+        if call.blob is not None and key.origin == EXTERNAL_KEY_STORE:
+            raise backing.unopened() from None
         raise InvalidCiphertextException from None
 
 

@@ -1,10 +1,11 @@
-"""Making and looking at keys: CreateKey, DescribeKey, ListKeys, EnableKey, DisableKey, UpdateKeyDescription."""
+"""Making and looking at keys: CreateKey, DescribeKey, GetKeyLastUsage, ListKeys, EnableKey, DisableKey,
+UpdateKeyDescription."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from kms_lab.core import material, model
+from kms_lab.core import material, model, names
 from kms_lab.core.clock import to_datetime
 from kms_lab.core.errors import (
     LimitExceededException,
@@ -13,6 +14,7 @@ from kms_lab.core.errors import (
     ValidationException,
 )
 from kms_lab.core.keys import (
+    CREATING,
     DISABLED,
     ENABLED,
     FIRST,
@@ -22,14 +24,18 @@ from kms_lab.core.keys import (
     Key,
     KeyMaterial,
 )
-from kms_lab.core.names import key_arn
 from kms_lab.core.specs import ENCRYPT_DECRYPT, SPECS
+from kms_lab.core.world import Shelf, World
+from kms_lab.core.wrapping import importable
 from kms_lab.policy.defaults import api_default
+from kms_lab.service import backing
+from kms_lab.service.last_usage import last_use
 from kms_lab.service.operation import KEY_ONLY, KEY_OR_ALIAS, NO_KEY, Call, Check, Response, operation
 from kms_lab.service.operations.policies import accept_policy
-from kms_lab.service.operations.rotation import resume_schedule
+from kms_lab.service.operations.rotation import expiration, resume_schedule
 from kms_lab.service.operations.tags import accept_tags
 from kms_lab.service.paging import page
+from kms_lab.service.recipients import event_id, recipients
 from kms_lab.service.states import EDIT, SWITCH
 
 KEYS_PER_REGION = 100_000
@@ -49,7 +55,7 @@ def _create_checks(call: Call) -> Iterable[Check]:
     if call.params.get("Tags"):
         # an identity policy must allow it on all keys of the account and Region: AWS KMS Developer Guide, "Managing KMS
         # key tags with API operations"
-        yield "kms:TagResource", key_arn(call.region, account, "*"), account, None
+        yield "kms:TagResource", names.key_arn(call.region, account, "*"), account, None
 
 
 @operation(
@@ -81,40 +87,46 @@ def create_key(
     """Create a KMS key in the caller's account and Region. It is ready at once, and costs $1 a month."""
     world = call.world
     account = call.principal.account
+    if KeySpec and CustomerMasterKeySpec:
+        # unverified: that AWS refuses both together, and its sentence; other simulators quote it
+        raise ValidationException(
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. "
+            "CustomerMasterKeySpec is deprecated."
+        )
     spec = KeySpec or CustomerMasterKeySpec or _AES
     usage = KeyUsage or ENCRYPT_DECRYPT
     if spec != _AES or usage != ENCRYPT_DECRYPT:
         _accept_spec(spec, KeyUsage, usage)
-    if Origin not in ("AWS_KMS", "EXTERNAL") or CustomKeyStoreId or XksKeyId:
-        raise UnsupportedByLab("The lab has no custom key stores yet (Origin AWS_CLOUDHSM or EXTERNAL_KEY_STORE).")
-    tags = accept_tags({}, Tags) if Tags else {}
+    if Origin == "EXTERNAL" and not importable(spec):
+        # unverified: AWS's error and its words; and that ML-KEM is refused, as its guide says of ML-DSA
+        raise UnsupportedOperationException(f"Key material of KeySpec {spec} cannot be imported.")
     shelf = world.shelf(account, call.region)
-    if len(shelf.keys) >= KEYS_PER_REGION:
-        # unverified: wording
-        raise LimitExceededException(f"The quota of {KEYS_PER_REGION} KMS keys in this account and Region is reached.")
+    store = backing.home_of_new_key(shelf, Origin, CustomKeyStoreId, XksKeyId, spec == _AES and not MultiRegion)
+    tags = accept_tags({}, Tags) if Tags else {}
+    accept_one_more(shelf)
     if Policy is None:
         policy = api_default(account)
     else:
         policy = accept_policy(call, Policy, None, BypassPolicyLockoutSafetyCheck)
 
     digits = world.entropy.take(48).hex()
-    if MultiRegion:
-        key_id = f"mrk-{digits[:32]}"
-    else:
-        key_id = f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:32]}"
+    key_id = names.key_id(digits, MultiRegion)
     now = world.clock.now_us
     key = Key(
-        key_id, key_arn(call.region, account, key_id), account, call.region, spec, usage, Origin, now, policy,
+        key_id, names.key_arn(call.region, account, key_id), account, call.region, spec, usage, Origin, now, policy,
         description=Description, multi_region=MultiRegion, tags=tags, primary_region=call.region if MultiRegion else "",
     )  # fmt: skip
-    if Origin == "AWS_KMS":
-        secret = material.generate(spec, world.entropy.take)
-        key.materials.append(KeyMaterial(digits[32:], now, FIRST, secret))
-    else:
+    if Origin == "EXTERNAL":
         key.state = PENDING_IMPORT
+    else:
+        secret = material.generate(spec, world.entropy.take)
+        if store is not None:
+            secret = backing.settle(world, store, key, secret, XksKeyId)
+            call.more = {"cluster_id": store.cluster_id}
+        key.materials.append(KeyMaterial(digits[32:], now, FIRST, secret))
     shelf.keys[key_id] = key
     call.key = key
-    return {"KeyMetadata": metadata(key)}
+    return {"KeyMetadata": metadata(world, key)}
 
 
 @operation(
@@ -127,7 +139,7 @@ def create_key(
 )
 def describe_key(call: Call, *, KeyId: str, GrantTokens: Sequence[str] = ()) -> Response:
     """Return a key's metadata. Aliases, tags, policy and rotation have calls of their own."""
-    return {"KeyMetadata": metadata(call.key)}
+    return {"KeyMetadata": metadata(call.world, call.key)}
 
 
 @operation(
@@ -157,7 +169,7 @@ def list_keys(
 )
 def enable_key(call: Call, *, KeyId: str) -> None:
     """Make a disabled key usable again. A rotation that came due meanwhile happens now."""
-    call.key.state = ENABLED
+    backing.switch(call.world, call.key, ENABLED)
     resume_schedule(call)
 
 
@@ -171,7 +183,7 @@ def enable_key(call: Call, *, KeyId: str) -> None:
 )
 def disable_key(call: Call, *, KeyId: str) -> None:
     """Stop all use of a key. Nothing is lost; EnableKey brings it back. It still costs its monthly fee."""
-    call.key.state = DISABLED
+    backing.switch(call.world, call.key, DISABLED)
 
 
 @operation(
@@ -187,7 +199,46 @@ def update_key_description(call: Call, *, KeyId: str, Description: str) -> None:
     call.key.description = Description
 
 
-def metadata(key: Key) -> dict[str, Any]:
+@operation(
+    permission="kms:GetKeyLastUsage",
+    target=KEY_ONLY,
+    quota=5,
+    shown=("KeyId",),
+    source="AWS KMS API Reference, GetKeyLastUsage",
+)
+def get_key_last_usage(call: Call, *, KeyId: str) -> Response:
+    """Say when a key was last used for cryptography, by which operation, and which CloudTrail event tells of it.
+
+    A lab watches every key from its creation on, so tracking began then.
+    """
+    key, log = call.key, call.world.log
+    created = to_datetime(key.created_us)
+    usage: dict[str, Any] = {}
+    index = last_use(call.world, key)
+    if index is not None:
+        entry = log.entry(index)
+        usage = {
+            "Operation": entry.operation,
+            "Timestamp": to_datetime(entry.at_us),
+            "CloudTrailEventId": event_id(log, index, recipients(entry).index(key.account)),
+            "KmsRequestId": log.request_id(index),
+        }
+    return {"KeyId": key.arn, "KeyLastUsage": usage, "TrackingStartDate": created, "KeyCreationDate": created}
+
+
+def accept_one_more(shelf: Shelf) -> None:
+    """Refuse a key, new or replicated, for which an account has no room left in a Region.
+
+    Raises:
+        LimitExceededException: the quota is reached.
+    """
+    keys = shelf.keys
+    if len(keys) >= KEYS_PER_REGION and sum(key.manager == "CUSTOMER" for key in keys.values()) >= KEYS_PER_REGION:
+        # unverified: wording
+        raise LimitExceededException(f"The quota of {KEYS_PER_REGION} KMS keys in this account and Region is reached.")
+
+
+def metadata(world: World, key: Key) -> dict[str, Any]:
     """Return ``KeyMetadata`` as DescribeKey answers it now.
 
     Source: AWS KMS API Reference, ``KeyMetadata``; which members appear when, recordings of AWS's answers.
@@ -199,28 +250,48 @@ def metadata(key: Key) -> dict[str, Any]:
         "CreationDate": to_datetime(key.created_us),
         "Enabled": key.state == ENABLED,
         "Description": key.description,
-        "KeyUsage": key.usage,
         "KeyState": key.state,
         "Origin": key.origin,
         "KeyManager": key.manager,
-        "KeySpec": key.spec,
-        _ALGORITHMS_MEMBER[key.usage]: list(SPECS[key.spec].algorithms[key.usage]),
+        **spec_members(key),
         "MultiRegion": key.multi_region,
     }
-    if key.spec in _old_specs():
-        shown["CustomerMasterKeySpec"] = key.spec
-    if key.materials and key.spec == _AES:
+    store = world.store_of(key)
+    if store is not None:
+        shown |= backing.whereabouts(store, key)
+    elif key.materials and key.spec == _AES and key.state != CREATING:
         shown["CurrentKeyMaterialId"] = key.current.id
+    if key.origin == "EXTERNAL" and key.has_all_material:
+        shown |= expiration(key.materials)
     if key.state == PENDING_DELETION and key.deletion_us is not None:
         shown["DeletionDate"] = to_datetime(key.deletion_us)
     if key.state == PENDING_REPLICA_DELETION:
         shown["PendingDeletionWindowInDays"] = key.pending_days
     if key.multi_region:
-        shown["MultiRegionConfiguration"] = {
-            "MultiRegionKeyType": "PRIMARY",
-            "PrimaryKey": {"Arn": key.arn, "Region": key.region},
-            "ReplicaKeys": [],
-        }
+        shown["MultiRegionConfiguration"] = _family(world, key)
+    return shown
+
+
+def _family(world: World, key: Key) -> dict[str, Any]:
+    """Return a key's ``MultiRegionConfiguration``: its replicas include the key itself if it is one."""
+    family = sorted([key, *world.related(key)], key=lambda one: one.region)
+    places = {one.region: {"Arn": one.arn, "Region": one.region} for one in family}
+    return {
+        "MultiRegionKeyType": key.multi_region_type,
+        "PrimaryKey": places.pop(key.primary_region),
+        "ReplicaKeys": list(places.values()),
+    }
+
+
+def spec_members(key: Key) -> dict[str, Any]:
+    """Return what ``KeyMetadata`` and GetPublicKey both say: spec, usage and the algorithms that go with them."""
+    shown: dict[str, Any] = {
+        "KeySpec": key.spec,
+        "KeyUsage": key.usage,
+        _ALGORITHMS_MEMBER[key.usage]: list(SPECS[key.spec].algorithms[key.usage]),
+    }
+    if key.spec in _old_specs():
+        shown["CustomerMasterKeySpec"] = key.spec
     return shown
 
 
@@ -243,8 +314,13 @@ def _accept_spec(spec: str, asked: str | None, usage: str) -> None:
         )
     if usage not in row.algorithms:
         raise ValidationException(f"KeyUsage {usage} is not compatible with KeySpec {spec}")
+    accept_makeable(spec)
+
+
+def accept_makeable(spec: str) -> None:
+    """Refuse a spec of which no key, and no data key pair, can be made here."""
     if spec == "SM2":
         # unverified: AWS's error outside the China Regions was not seen
         raise UnsupportedOperationException("KeySpec SM2 is available in China Regions only.")
-    if row.family not in material.FAMILIES:
+    if SPECS[spec].family not in material.FAMILIES:
         raise UnsupportedByLab(f"AWS can create {spec} keys; the lab cannot yet.")

@@ -2,10 +2,17 @@
 
 A rotation gives a key new material and changes nothing else: not its id, its ARN, its policy, nor any ciphertext.
 Automatic rotations are dated entries on the clock, so each happens at its own instant however far the clock jumps.
+Material that KMS makes is new at the rotation; imported material was brought before, and waited for it.
 
-Source: AWS KMS Developer Guide, "Rotate AWS KMS keys"; AWS KMS API Reference, the operations named.
+The schedule of multi-Region keys is one of the properties that all related keys share: it is set on the primary, kept
+in the record of each, and their material is the same.
+
+Source: AWS KMS Developer Guide, "Rotate AWS KMS keys", "Rotating multi-Region keys"; AWS KMS API Reference, the
+operations named.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from kms_lab.core import material
@@ -16,7 +23,16 @@ from kms_lab.core.errors import (
     LimitExceededException,
     UnsupportedOperationException,
 )
-from kms_lab.core.keys import AUTOMATIC, ENABLED, FIRST, ON_DEMAND, Key, KeyMaterial
+from kms_lab.core.keys import (
+    AUTOMATIC,
+    ENABLED,
+    FIRST,
+    ON_DEMAND,
+    PENDING_REPLICA_DELETION,
+    UPDATING,
+    Key,
+    KeyMaterial,
+)
 from kms_lab.core.world import World
 from kms_lab.service.find import key_by_arn
 from kms_lab.service.operation import KEY_ONLY, Call, Response, operation
@@ -26,24 +42,51 @@ from kms_lab.service.states import NOTES, ROTATE, ROTATION_LIST, ROTATION_SETTIN
 PERIOD_DAYS = 365
 ON_DEMAND_ROTATIONS = 25
 _TWENTY_MINUTES_US = 20 * 60 * 1_000_000
+_WITH_MATERIAL = ("AWS_KMS", "EXTERNAL")
+
+CURRENT = "CURRENT"
+NON_CURRENT = "NON_CURRENT"
+PENDING_ROTATION = "PENDING_ROTATION"
+PENDING_ELSEWHERE = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
 
 
 def _rotates_automatically(call: Call) -> None:
     """Only symmetric encryption keys with material from KMS do. AWS says so before it looks at the state."""
     _can_rotate(call)
-    if call.key.origin != "AWS_KMS":
-        note = NOTES[6 if call.key.origin == "EXTERNAL" else 7]
+    if call.key.origin == "EXTERNAL":
+        note = NOTES[6]
         raise note.error(f"{call.key.arn} {note.text}")
+    _rotates_here(call)
 
 
 def _can_rotate(call: Call) -> None:
-    """Only symmetric encryption keys have more than one material."""
+    """Only symmetric encryption keys outside custom key stores have more than one material."""
     if call.key.spec != "SYMMETRIC_DEFAULT":
         raise UnsupportedOperationException()
+    _is_in_no_store(call)
+
+
+def _is_in_no_store(call: Call) -> None:
+    """Keys of custom key stores know nothing of rotation, not even that there was none: note 7 of AWS's state table."""
+    if call.key.origin not in _WITH_MATERIAL:
+        note = NOTES[7]
+        raise note.error(f"{call.key.arn} {note.text}")
+
+
+def _rotates_here(call: Call) -> None:
+    """Related keys rotate together, when their primary does."""
+    if _is_replica(call.key):
+        # unverified: the error; the words were recorded for ReplicateKey on a replica
+        raise UnsupportedOperationException(f"{call.key.arn} is not a multi-region primary key.")
+
+
+def _is_replica(key: Key) -> bool:
+    return key.multi_region and not key.is_primary
 
 
 def _has_the_materials_asked_for(call: Call) -> None:
     """``IncludeKeyMaterial`` is for keys that can rotate. # unverified: the error with which AWS says so."""
+    _is_in_no_store(call)
     if "IncludeKeyMaterial" in call.params:
         _can_rotate(call)
 
@@ -67,11 +110,9 @@ def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | N
     if key.rotation_enabled and period == key.rotation_period_days:
         # On a key that rotates already the call only changes the period: AWS KMS API Reference, EnableKeyRotation.
         return  # unverified: that the same period again leaves the next date as it is
-    key.rotation_enabled = True
-    key.rotation_period_days = period
     # unverified: where a changed period counts from; the lab counts from the change
-    key.next_rotation_us = clock.now_us + period * DAY_US
-    clock.schedule(key.next_rotation_us, "rotate", key.arn)
+    _schedule(call.world, key, clock.now_us + period * DAY_US, period)
+    call.aftermath = synchronization(call.world, key)
 
 
 @operation(
@@ -85,13 +126,14 @@ def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | N
 )
 def disable_key_rotation(call: Call, *, KeyId: str) -> None:
     """Switch automatic rotation off. All material stays, so everything still decrypts."""
-    call.key.rotation_enabled = False
-    call.key.rotation_period_days = call.key.next_rotation_us = None
+    _schedule(call.world, call.key, None, None)
+    call.aftermath = synchronization(call.world, call.key)
 
 
 @operation(
     permission="kms:GetKeyRotationStatus",
     target=KEY_ONLY,
+    kind=_is_in_no_store,
     states=ROTATION_STATUS,
     cross_account=True,
     quota=1000,
@@ -101,7 +143,7 @@ def disable_key_rotation(call: Call, *, KeyId: str) -> None:
 def get_key_rotation_status(call: Call, *, KeyId: str) -> Response:
     """Say whether a key rotates by itself, how often, and when next."""
     key = call.key
-    rotating = key.rotation_enabled and key.deletion_us is None
+    rotating = key.rotation_enabled and key.deletion_us is None and key.state != PENDING_REPLICA_DELETION
     status: Response = {"KeyId": key.arn, "KeyRotationEnabled": rotating}
     if rotating:
         assert key.next_rotation_us is not None
@@ -127,19 +169,22 @@ def list_key_rotations(
     Limit: int = 100,
     Marker: str | None = None,
 ) -> Response:
-    """List a key's rotations, or with ``ALL_KEY_MATERIAL`` every material, the first one too.
+    """List a key's rotations, or with ``ALL_KEY_MATERIAL`` every material: the first one, and those that wait too.
 
     A key that cannot rotate has had no rotations: AWS's key-state table lets it through, and the list is empty.
     """
-    key = call.key
+    key, world = call.key, call.world
     everything = IncludeKeyMaterial == "ALL_KEY_MATERIAL"
     shown = [one for one in key.materials if everything or one.how != FIRST]
+    shown += key.pending if everything else ()
 
     def entry(one: KeyMaterial) -> dict[str, object]:
         row: dict[str, object] = {"KeyId": key.arn, "KeyMaterialId": one.id}
+        if key.origin == "EXTERNAL":
+            row |= _import_members(one)
         if everything:
-            row["KeyMaterialState"] = "CURRENT" if one is key.current else "NON_CURRENT"
-        if one.how != FIRST:
+            row["KeyMaterialState"] = state_of(world, key, one)
+        if one.how != FIRST and one not in key.pending:
             row |= {"RotationDate": to_datetime(one.since_us), "RotationType": one.how}
         return row
 
@@ -159,53 +204,116 @@ def rotate_key_on_demand(call: Call, *, KeyId: str) -> Response:
 
     On AWS the rotation goes on in the background for a while; in the lab it is done when the call returns.
     """
-    key, now = call.key, call.world.clock.now_us
+    key, world, now = call.key, call.world, call.world.clock.now_us
     _can_rotate(call)  # the state comes first, as recorded
-    if key.origin == "EXTERNAL":
+    _rotates_here(call)
+    if key.origin == "EXTERNAL" and not any(state_of(world, key, one) == PENDING_ROTATION for one in key.pending):
         raise KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
     if key.next_rotation_us is not None and key.next_rotation_us - now <= _TWENTY_MINUTES_US:
         # unverified: wording
         raise ConflictException(f"An automatic rotation of {key.arn} is about to start.")
     if sum(one.how == ON_DEMAND for one in key.materials) >= ON_DEMAND_ROTATIONS:
-        # unverified: wording
+        # unverified: wording; that imported material counts too, since AWS's text makes no exception
         raise LimitExceededException(f"{key.arn} has had its {ON_DEMAND_ROTATIONS} on-demand rotations.")
-    call.aftermath = (_rotate(call.world, key, ON_DEMAND),)
+    call.aftermath = _rotate(world, key, ON_DEMAND)
     return {"KeyId": key.arn}
 
 
 def automatic(world: World, due: Due) -> bool:
     """Rotate a key whose date has come, and enter the next date. A disabled or doomed key waits."""
     key = key_by_arn(world, due.subject)
-    if key is None or key.next_rotation_us != due.when_us or key.state != ENABLED:
+    if key is None or key.next_rotation_us != due.when_us or _is_replica(key) or not _is_usable(key):
         return False
-    world.log.append(world.clock.now_us, **_rotate_and_reschedule(world, key))
+    for event in _rotate_and_reschedule(world, key):
+        world.log.append(world.clock.now_us, **event)
     return True
 
 
 def resume_schedule(call: Call) -> None:
     """Catch up after a key is enabled again: a rotation that came due meanwhile happens at once."""
     key = call.key
-    if key.next_rotation_us is not None and key.next_rotation_us <= call.world.clock.now_us:
-        call.aftermath = (_rotate_and_reschedule(call.world, key),)
+    due = key.next_rotation_us is not None and key.next_rotation_us <= call.world.clock.now_us
+    if due and not _is_replica(key):
+        call.aftermath = _rotate_and_reschedule(call.world, key)
 
 
-def _rotate_and_reschedule(world: World, key: Key) -> dict[str, Any]:
-    assert key.rotation_period_days is not None
-    event = _rotate(world, key, AUTOMATIC)
-    key.next_rotation_us = world.clock.now_us + key.rotation_period_days * DAY_US
-    world.clock.schedule(key.next_rotation_us, "rotate", key.arn)
-    return event
+def synchronization(world: World, key: Key) -> tuple[dict[str, Any], ...]:
+    """Return the event that tells of a change reaching a primary key's replicas, if there are any.
+
+    It is an event of the primary: AWS's sample of SynchronizeMultiRegionKey names neither replicas nor their Regions.
+    """
+    if not world.related(key):
+        return ()
+    event = {"operation": "SynchronizeMultiRegionKey", "region": key.region, "key": key.arn}
+    return ({**event, "more": {"account": key.account}},)
 
 
-def _rotate(world: World, key: Key, how: str) -> dict[str, Any]:
-    """Give a key new material, and return the event that tells of it, as arguments of ``Log.append``."""
-    before = key.current.id
-    take = world.entropy.take
-    key.materials.append(KeyMaterial(take(32).hex(), world.clock.now_us, how, material.generate(key.spec, take)))
-    return {
+def state_of(world: World, key: Key, one: KeyMaterial) -> str:
+    """Return AWS's ``KeyMaterialState``. Material that waits can be rotated in once all related keys have it."""
+    if one not in key.pending:
+        return CURRENT if one is key.current else NON_CURRENT
+    # unverified: that a replica counts that is pending deletion, and so cannot import
+    everywhere = all(any(other.secret for other in related.pending) for related in (key, *world.related(key)))
+    return PENDING_ROTATION if everywhere else PENDING_ELSEWHERE
+
+
+def _import_members(one: KeyMaterial) -> dict[str, object]:
+    """Return what the list says of imported material besides. What expires, and when, is known while it is there."""
+    members: dict[str, object] = {"ImportState": "IMPORTED" if one.secret else "PENDING_IMPORT"}
+    if one.description:
+        members["KeyMaterialDescription"] = one.description
+    if one.secret:
+        members |= expiration([one])
+    return members
+
+
+def expiration(materials: Sequence[KeyMaterial]) -> dict[str, object]:
+    """Return ``ExpirationModel``, and as ``ValidTo`` when the first of some imported materials goes."""
+    dates = [one.expires_us for one in materials if one.expires_us is not None]
+    if not dates:
+        return {"ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+    return {"ExpirationModel": "KEY_MATERIAL_EXPIRES", "ValidTo": to_datetime(min(dates))}
+
+
+def _is_usable(key: Key) -> bool:
+    """Is the key enabled? Seconds in which its primary Region is being changed do not matter."""
+    return (key.returns_to if key.state == UPDATING else key.state) == ENABLED
+
+
+def _schedule(world: World, key: Key, next_us: int | None, period_days: int | None) -> None:
+    """Set the next rotation of a key and all related keys, or with None switch it off."""
+    for one in (key, *world.related(key)):
+        one.rotation_enabled = next_us is not None
+        one.rotation_period_days, one.next_rotation_us = period_days, next_us
+    if next_us is not None:
+        world.clock.schedule(next_us, "rotate", key.arn)
+
+
+def _rotate_and_reschedule(world: World, key: Key) -> tuple[dict[str, Any], ...]:
+    period_days = key.rotation_period_days
+    assert period_days is not None
+    events = _rotate(world, key, AUTOMATIC)
+    _schedule(world, key, world.clock.now_us + period_days * DAY_US, period_days)
+    return events
+
+
+def _rotate(world: World, key: Key, how: str) -> tuple[dict[str, Any], ...]:
+    """Give a key and all related keys new material, and return the events that tell of it, as arguments of
+    ``Log.append``."""
+    before, now, take = key.current.id, world.clock.now_us, world.entropy.take
+    if key.origin == "EXTERNAL":
+        for one in (key, *world.related(key)):
+            one.materials += [replace(waiting, since_us=now, how=how) for waiting in one.pending]
+            one.pending = ()
+    else:
+        new = KeyMaterial(take(32).hex(), now, how, material.generate(key.spec, take))
+        for one in (key, *world.related(key)):
+            one.materials.append(new)
+    event = {
         "operation": "RotateKey",
         "region": key.region,
         "key": key.arn,
         "material": key.current.id,
         "more": {"account": key.account, "rotation_type": how, "previous": before},
     }
+    return (event, *synchronization(world, key))
