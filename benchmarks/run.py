@@ -25,16 +25,25 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from kms_lab import KMSError, Lab, envelope
+from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
+from kms_lab.doors import wire
+from kms_lab.policy.compiled import Asked
 from kms_lab.policy.evaluate import Layers, Request, compile_policy, decide, evaluate
 from kms_lab.views import audit
+from kms_lab.views.bill import price_of, tally
+from kms_lab.views.tariff import REQUEST_CLASSES, TARIFF
 
 MIB = 1 << 20
 
@@ -287,6 +296,70 @@ def call_section(rounds: int, seconds: float) -> Iterator[Row]:
     yield Row("a refused call against an allowed one", ratio(**_pair(times)), "x", 2)
 
 
+def signing_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """Signing and verifying through KMS, against the bare primitive on the same key."""
+    lab = Lab()
+    kms = lab.client()
+    message = os.urandom(1024)
+    for spec, algorithm, bars in (
+        ("ECC_NIST_P256", "ECDSA_SHA_256", {"Sign": 1.4, "Verify": 1.4}),
+        ("RSA_2048", "RSASSA_PSS_SHA_256", {"Sign": 1.05, "Verify": 1.4}),
+    ):
+        key = kms.create_key(KeySpec=spec, KeyUsage="SIGN_VERIFY")["KeyMetadata"]["KeyId"]
+        asked = {"KeyId": key, "Message": message, "SigningAlgorithm": algorithm}
+        signature = kms.sign(**asked)["Signature"]
+        private = serialization.load_der_private_key(lab.key(key).current.secret, None)
+        public = private.public_key()
+        how: tuple[Any, ...] = (ec.ECDSA(hashes.SHA256()),)
+        if spec.startswith("RSA"):
+            how = (padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+        pairs = {
+            "Sign": (lambda asked=asked: kms.sign(**asked), lambda k=private, how=how: k.sign(message, *how)),
+            "Verify": (
+                lambda asked=asked, s=signature: kms.verify(Signature=s, **asked),
+                lambda k=public, s=signature, how=how: k.verify(s, message, *how),
+            ),
+        }
+        for name, (ours, raw) in pairs.items():
+            times = rounds_of({"ours": ours, "raw": raw}, rounds, seconds)
+            yield Row(f"{name} {spec} against the primitive", ratio(**_pair(times)), "x", bars[name])
+
+
+def doors_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """The real boto3 in process against botocore's own cost and ours together; and the HTTP door, for information."""
+    lab = Lab()
+    kms, boto = lab.client(), lab.boto3_client()
+    ours, through = kms_calls(kms)["Encrypt"], kms_calls(boto)["Encrypt"]
+    canned = wire_answer(lab)
+    from botocore.awsrequest import AWSResponse
+
+    body = SimpleNamespace(stream=lambda *_, **__: [canned.body])
+    stub = lab.boto3_client()
+    stub.meta.events.register_first(
+        "before-send",
+        lambda request, **_: AWSResponse(request.url, 200, canned.headers, body),
+    )
+    blank = kms_calls_on(stub, kms.create_key()["KeyMetadata"]["KeyId"])
+    times = rounds_of({"through": through, "stub": blank, "ours": ours}, rounds, seconds)
+    figure = statistics.median(
+        a / (b + c) for a, b, c in zip(times["through"], times["stub"], times["ours"], strict=True)
+    )
+    yield Row("Encrypt through boto3 against botocore's own cost and ours", figure, "x", 1.1)
+
+
+def wire_answer(lab: Lab) -> wire.Reply:
+    """An answer to Encrypt as it goes over the wire."""
+    key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+    body = json.dumps({"KeyId": key, "Plaintext": "eA==", "EncryptionContext": CONTEXT}).encode()
+    admin = Principal.parse("arn:aws:iam::111122223333:user/Admin")
+    return wire.answer(lab.world, admin, "us-east-1", "TrentService.Encrypt", body)
+
+
+def kms_calls_on(kms: Any, key: str) -> Callable[[], Any]:
+    plaintext = os.urandom(1024)
+    return lambda: kms.encrypt(KeyId=key, Plaintext=plaintext, EncryptionContext=CONTEXT)
+
+
 def moto_section(rounds: int, seconds: float) -> Iterator[Row]:
     """The same calls through boto3 on moto."""
     os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_DEFAULT_REGION="us-east-1")
@@ -309,19 +382,24 @@ def _pair(times: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 def policy_section(rounds: int, seconds: float) -> Iterator[Row]:
-    """20 statements in 4 policies and a condition on the encryption context: decided first, and again."""
+    """20 statements in 4 policies, a condition on the encryption context, and a grant that decides: first, and again."""
     principal = Principal.parse("arn:aws:iam::111122223333:role/App")
     arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     key_policy = compile_policy(_policy("key", 5), "key")
     identity = tuple(compile_policy(_policy("identity", 5, number), "identity") for number in range(3))
-    context = (("kms:encryptioncontext:tenant", "a"),)
-    request = Request(principal, "kms:Decrypt", arn, "111122223333", dict(context))
-    layers = Layers(key_policy, identity)
+    context = (("kms:encryptioncontext:tenant", "nobody's"),)
+    pairs = (("tenant", "nobody's"),)
+    grant = Grant(
+        "0" * 64, "", arn, principal.identity_arn, "", ("Decrypt",), None, pairs, "", "", "", (), 0, 0
+    )  # fmt: skip
+    asked = Asked(context=pairs)
+    request = Request(principal, "kms:Decrypt", arn, "111122223333", dict(context), asked)
+    layers = Layers(key_policy, identity, (grant,))
 
     def again() -> Any:
-        return decide(principal, "kms:Decrypt", arn, "111122223333", key_policy, identity, context)
+        return decide(principal, "kms:Decrypt", arn, "111122223333", key_policy, identity, context, (grant,), asked)
 
-    assert again().allowed
+    assert again().reason == "grant"
     times = rounds_of({"first": lambda: evaluate(request, layers), "again": again}, rounds, seconds)
     yield Row("a first decision", statistics.median(times["first"]) * 1e6, "us", 15)
     yield Row("a repeated decision", statistics.median(times["again"]) * 1e6, "us", 1.5)
@@ -423,6 +501,47 @@ def resident() -> int:
 # ---- start-up
 
 
+def decade_section(rounds: int, seconds: float) -> Iterator[Row]:
+    """A million audited calls over ten simulated years with rotations; then questions about them, and their price."""
+    code = "import run; lab, spent, grown = run.decade(10**6); print({})"
+    yield Row("10^6 audited calls over ten simulated years", in_new_process(code.format("spent")), "s", 12)
+    yield Row("the same: memory", in_new_process(code.format("grown")), "MiB", 48)
+    world = _long_log(10**6, own_context=False)
+    frame = audit.frame(world)
+    times = rounds_of(
+        {"ask": lambda: frame[frame.eventName == "Decrypt"].groupby(["principal", "keyId"], observed=True).size()},
+        rounds,
+        0.01,
+    )
+    yield Row("10^6 log entries: filter and group", statistics.median(times["ask"]) * 1000, "ms", 20)
+    columns = [np.random.default_rng(1).integers(0, top, 10**7, np.int16) for top in (100, 12, 5)]
+    prices = [TARIFF.price(code).each_usd for code in REQUEST_CLASSES]
+    times = rounds_of({"price": lambda: price_of(tally(columns, [100, 12, 5]), prices)}, rounds, 0.01)
+    yield Row("pricing 10^7 requests", statistics.median(times["price"]) * 1000, "ms", 60)
+
+
+def decade(calls: int) -> tuple[Lab, float, float]:
+    """Ten years of a rotating key in use: the lab, the seconds it took, and the MiB by which the process grew."""
+    lab = Lab(seed=1)
+    kms = lab.client()
+    keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(10)]
+    for key in keys:
+        kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+    kms.encrypt(KeyId=keys[0], Plaintext=b"x")
+    gc.collect()
+    start, before = time.perf_counter(), resident()
+    steps = 3650
+    for step in range(steps):
+        key = keys[step % len(keys)]
+        blob = kms.encrypt(KeyId=key, Plaintext=b"x" * 32, EncryptionContext=CONTEXT)["CiphertextBlob"]
+        for _ in range(calls // steps - 1):
+            kms.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT)
+        lab.clock.travel(days=1)
+    spent = time.perf_counter() - start
+    gc.collect()
+    return lab, spent, (resident() - before) / MIB
+
+
 def start_section(rounds: int, seconds: float) -> Iterator[Row]:
     """From a new interpreter to the first answer."""
     first = """
@@ -442,9 +561,12 @@ print((time.perf_counter() - start) * 1000)
 #: A section takes (rounds, seconds per turn) and yields rows. Add one here.
 SECTIONS: dict[str, Callable[[int, float], Iterator[Row]]] = {
     "calls": call_section,
+    "signing": signing_section,
+    "doors": doors_section,
     "moto": moto_section,
     "policy": policy_section,
     "size": size_section,
+    "decade": decade_section,
     "envelope": envelope_section,
     "start": start_section,
 }

@@ -40,16 +40,17 @@ def read_us(moment: datetime | float | str) -> int:
     A time without a zone is taken as UTC, as boto3 takes it.
 
     Raises:
-        ValueError: the text is no time, or the number lies beyond what a ``datetime`` can be.
+        ValueError: the text is no time, or it is a time beyond what a ``datetime`` in UTC can be.
     """
     if isinstance(moment, str):
         moment = _read_text(moment)
-    if isinstance(moment, datetime):
-        return to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
     try:
+        if isinstance(moment, datetime):
+            return to_us(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
         return to_us(EPOCH + timedelta(seconds=moment))
     except OverflowError:
-        raise ValueError(f"{moment} seconds since 1970 is no time that there is") from None
+        what = moment if isinstance(moment, datetime) else f"{moment} seconds since 1970"
+        raise ValueError(f"{what} is no time that there is") from None
 
 
 def _read_text(text: str) -> datetime | float:

@@ -38,6 +38,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "map": (dict,),
     "structure": (dict,),
 }
+#: the types of a request's values once a door has let them through
+_READ: dict[str, tuple[type, ...]] = {**_TYPES, "blob": (bytes,), "timestamp": (datetime,)}
 
 
 @cache
@@ -101,6 +103,15 @@ class Operation:
         """Return what KMS would refuse, one phrase for each violation, in AWS's words."""
         return list(_service_problems(params, self._input, ""))
 
+    def read(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters without nulls and unknown members, as AWS's JSON reader leaves them out.
+
+        Raises:
+            TypeError: a value has not the type that the model gives it.
+        """
+        members: dict[str, Any] = _read(params, self._input)
+        return members
+
     def coerced(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters as boto3 puts them on the wire: blobs given as text, bytearray or file become bytes,
         and times given as number or text become a ``datetime``."""
@@ -139,6 +150,22 @@ def _as_bytes(value: Any) -> Any:
     return value.read() if hasattr(value, "read") else value
 
 
+def _read(value: Any, shape: Shape) -> Any:
+    kind = shape["type"]
+    if not isinstance(value, _READ[kind]) or (kind == "timestamp" and not _is_time(value)):
+        raise TypeError(f"a value of type {type(value).__name__} stands where the model has a {kind}")
+    match kind:
+        case "structure":
+            known = {name: item for name, item in value.items() if item is not None and name in shape["members"]}
+            return {name: _read(item, _shape(shape["members"][name])) for name, item in known.items()}
+        case "list":
+            return [_read(item, _shape(shape["member"])) for item in value]
+        case "map":
+            key_shape, item_shape = _shape(shape["key"]), _shape(shape["value"])
+            return {_read(key, key_shape): _read(item, item_shape) for key, item in value.items()}
+    return value
+
+
 # ------------------------------------------------------------------------------ the fast yes or no
 
 
@@ -161,7 +188,7 @@ def _check(shape: Shape) -> Check:
         case "boolean":
             return lambda value: value is True or value is False
         case "timestamp":
-            return lambda value: isinstance(value, datetime)
+            return lambda value: isinstance(value, datetime) and _is_time(value)
     raise ValueError(f"the model has a shape of a new type: {shape['type']}")
 
 

@@ -141,7 +141,7 @@ class World:
 
     def all_keys(self) -> Iterator[Key]:
         """Every living key of every account and Region."""
-        for shelf in self.shelves.values():
+        for shelf in self._ordered():
             yield from shelf.keys.values()
 
     def every_key(self) -> Iterator[Key]:
@@ -156,6 +156,11 @@ class World:
             return []
         family = (shelf.keys.get(key.id) for shelf in self.shelves.values() if shelf.account == key.account)
         return sorted((one for one in family if one is not None and one is not key), key=lambda one: one.region)
+
+    def _ordered(self) -> list[Shelf]:
+        """Return the shelves by account and Region: in the order in which they came to be, a loaded world, which has no
+        empty ones, would differ."""
+        return [self.shelves[place] for place in sorted(self.shelves)]
 
     def store_of(self, key: Key) -> KeyStore | None:
         """Return the custom key store that a key lives in."""
@@ -216,10 +221,10 @@ class World:
             "former": [_key_to_data(key, gone=True) for key in self.former],
             "aliases": [
                 {"account": shelf.account, "region": shelf.region, **records.to_data(alias)}
-                for shelf in self.shelves.values()
+                for shelf in self._ordered()
                 for alias in shelf.aliases.values()
             ],
-            "stores": [records.to_data(store) for shelf in self.shelves.values() for store in shelf.stores.values()],
+            "stores": [records.to_data(store) for shelf in self._ordered() for store in shelf.stores.values()],
             "access_keys": [records.to_data(one) for one in self.access_keys.values()],
             "clusters": [_cluster_to_data(one) for one in self.clusters.values()],
             "proxies": [_proxy_to_data(one) for one in self.proxies.values()],

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -81,18 +81,16 @@ def diverted(
 
     Clients try again in the block what they would try again on AWS (throttling, faults of the service), each time with
     an entry in the log, but nobody waits in between: the lab's clock would stand still. Named profiles do not exist in
-    the block. Blocks may be nested, in one thread; requests may come from any thread, all of which are diverted. Other
-    ways to the network than botocore's are not looked after.
+    the block. Blocks may be nested, and may end in any order, as those of several threads do: a new client belongs to
+    the block that was begun last. Requests may come from any thread, all of which are diverted. Other ways to the
+    network than botocore's are not looked after.
     """
-    import boto3
-    import botocore.endpoint
     from botocore.httpsession import URLLib3Session
 
     with wire.turn:
         key = credentials_of(world, principal)
+    block = object()
     made: WeakSet[Any] = WeakSet()
-    make, send = URLLib3Session.__init__, URLLib3Session.send
-    default, patience = boto3.DEFAULT_SESSION, botocore.endpoint.time
 
     def answer(request: Any) -> Any:
         return _response(world, key, request, listener)
@@ -102,20 +100,61 @@ def diverted(
         self.send = answer
         made.add(self)
 
-    variables = {**environment(key, region), **_ISOLATED}
     with _patching:
-        machine = _replace_variables(variables)
-        URLLib3Session.__init__, URLLib3Session.send = make_diverted, lambda _self, request: answer(request)
-        boto3.DEFAULT_SESSION, botocore.endpoint.time = None, _IMPATIENCE
+        make = next((found.make for found in _found.values()), URLLib3Session.__init__)  # botocore's own
+        variables = {**environment(key, region), **_ISOLATED}
+        changes = _Process(variables, make_diverted, lambda _self, request: answer(request), None, _IMPATIENCE)
+        _found[block] = _exchange(changes)
     try:
         yield key
     finally:
         with _patching:
-            _replace_variables(machine)
-            URLLib3Session.__init__, URLLib3Session.send = make, send
-            boto3.DEFAULT_SESSION, botocore.endpoint.time = default, patience
+            _put_back(block)
             for one in made:
                 one.send = _over
+
+
+class _Process(NamedTuple):
+    """What a block changes of the process: environment variables, how botocore's HTTP sessions are made and how they
+    send, boto3's default session, and the module ``time`` of botocore's retries."""
+
+    variables: dict[str, str]
+    make: Any
+    send: Any
+    default: Any
+    time: Any
+
+
+#: the open blocks, oldest first, each with what it found
+_found: dict[object, _Process] = {}
+
+
+def _exchange(new: _Process) -> _Process:
+    """Change the process, and return what was there."""
+    import boto3
+    import botocore.endpoint
+    from botocore.httpsession import URLLib3Session
+
+    before = _Process(
+        _replace_variables(new.variables),
+        URLLib3Session.__init__,
+        URLLib3Session.send,
+        boto3.DEFAULT_SESSION,
+        botocore.endpoint.time,
+    )
+    URLLib3Session.__init__, URLLib3Session.send = new.make, new.send
+    boto3.DEFAULT_SESSION, botocore.endpoint.time = new.default, new.time
+    return before
+
+
+def _put_back(block: object) -> None:
+    """Undo the changes of a block. Under those of a later block that is still open they only must not come back."""
+    later = list(_found)[list(_found).index(block) + 1 :]
+    found = _found.pop(block)
+    if later:
+        _found[later[0]] = found
+    else:
+        _exchange(found)
 
 
 # ------------------------------------------------------------------------------ a request, taken apart

@@ -51,7 +51,7 @@ class Asked(NamedTuple):
     context: Pairs = ()
     source_arn: str = ""
     child: Child | None = None
-    early: tuple[str, ...] = ()
+    early: frozenset[str] = frozenset()
 
 
 NOTHING_ASKED = Asked()

@@ -15,6 +15,7 @@ from kms_lab.core.errors import (
     DryRunOperationException,
     IncorrectKeyException,
     InvalidKeyUsageException,
+    SerializationException,
     UnsupportedByLab,
     ValidationException,
 )
@@ -52,9 +53,18 @@ def gates_of(row: Row) -> tuple[Gate, ...]:
 
 
 def validate(call: Call) -> None:
-    """Refuse parameters that AWS's model does not allow, in AWS's words."""
+    """Refuse parameters that AWS's model does not allow, in AWS's words.
+
+    Raises:
+        SerializationException: a value has the wrong type. The doors let none through.
+        ValidationException: a value is missing, or breaks a length, a pattern or an enum.
+    """
     if call.row.model.accepts(call.params):
         return
+    try:
+        call.params = call.row.model.read(call.params)
+    except TypeError:
+        raise SerializationException() from None
     problems = call.row.model.service_problems(call.params)
     if problems:
         call.context = {}  # a malformed context is not logged

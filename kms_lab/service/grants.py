@@ -43,16 +43,23 @@ class Register(dict[str, Grant]):
             self[grant.id] = grant
 
     def __setitem__(self, grant_id: str, grant: Grant) -> None:
-        if grant_id in self:
-            self._leave_out(self[grant_id])
+        before = self.get(grant_id)
+        if before is not None:
+            self._forget_words(before)
         super().__setitem__(grant_id, grant)
+        # in the place of the one before, as in a register that is made anew: the first that allows is the one named
         self._by_grantee.setdefault(grant.grantee, {})[grant_id] = grant
         self._by_token.update(dict.fromkeys(grant.tokens, grant_id))
         if grant.name and grant.ends_us is None:
             self._named[_content(grant)] = grant_id
 
     def __delitem__(self, grant_id: str) -> None:
-        self._leave_out(self[grant_id])
+        grant = self[grant_id]
+        self._forget_words(grant)
+        grants = self._by_grantee[grant.grantee]
+        del grants[grant_id]
+        if not grants:
+            del self._by_grantee[grant.grantee]
         super().__delitem__(grant_id)
 
     def of(self, grantees: tuple[str, ...]) -> list[Grant]:
@@ -77,11 +84,7 @@ class Register(dict[str, Grant]):
         """Return the grants that are neither retired nor revoked, oldest first."""
         return [grant for grant in self.values() if grant.ends_us is None]
 
-    def _leave_out(self, grant: Grant) -> None:
-        grants = self._by_grantee[grant.grantee]
-        del grants[grant.id]
-        if not grants:
-            del self._by_grantee[grant.grantee]
+    def _forget_words(self, grant: Grant) -> None:
         for token in grant.tokens:
             del self._by_token[token]
         if self._named.get(_content(grant)) == grant.id:
@@ -117,18 +120,18 @@ def asked(call: Call, grants: tuple[Grant, ...]) -> Asked:
     now, tokens = call.world.clock.now_us, call.params.get("GrantTokens") or ()
     source_arn = call.source_arn or ""
     constrained = False
-    early: tuple[str, ...] = ()
+    early: set[str] = set()
     for grant in grants:
         if grant.context_equals is not None or grant.context_subset is not None:
             constrained = True
         if grant.effective_us > now and not any(token in grant.tokens for token in tokens):
-            early = (*early, grant.id)
+            early.add(grant.id)
     if call.row.name == "CreateGrant":
-        return Asked((), source_arn, child_of(call.params), early)
+        return Asked((), source_arn, child_of(call.params), frozenset(early))
     if not (constrained or source_arn or early):
         return NOTHING_ASKED
     context = tuple(sorted(encryption_context(call).items())) if constrained else ()
-    return Asked(context, source_arn, None, early)
+    return Asked(context, source_arn, None, frozenset(early))
 
 
 def child_of(params: Mapping[str, Any]) -> Child | None:

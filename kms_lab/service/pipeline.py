@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from kms_lab.core.clock import Due
-from kms_lab.core.errors import KMSError, UnsupportedByLab
+from kms_lab.core.errors import KMSError, RequestError, UnsupportedByLab
 from kms_lab.core.world import World
 from kms_lab.service import gates, operations, quota
 from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
@@ -33,8 +33,9 @@ def handle(call: Call) -> Response:
         if call.world.request_quotas:
             quota.throttle(call)
         response = row.handler(call, **call.params) or {}
-    except UnsupportedByLab as limit:
-        limit.operation_name = row.name  # a limit of ours: no call that AWS would have recorded or charged
+    except (UnsupportedByLab, RequestError) as unseen:
+        # a limit of ours, or a request that cannot be read: no call that AWS would have recorded or charged
+        unseen.operation_name = row.name
         raise
     except KMSError as refusal:
         _complete(refusal, call, _record(call, refusal.code))

@@ -4,6 +4,7 @@ Outside ``attempt()`` a refusal ends its cell, as any exception does; ``refusals
 then reads the own line, AWS's answer and what to try, and not the lab's code.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,25 +36,50 @@ WHAT_TO_TRY = {
     "ValidationException": "Read what AWS says: change that in the call, and run the cell again.",
 }
 
+#: What to change in a call that was never sent: a pattern over boto3's words, and advice.
+WHAT_TO_CHANGE = (
+    (
+        r"type: <class 'dict'>, valid types: <class 'str'>",
+        'It is a whole answer. Take one member: `["KeyId"]`.',
+    ),
+    (r"type: <class 'NoneType'>", "Nothing is in it. Leave the parameter out, or run the cell that sets the name."),
+    (r"valid types: <class 'str'>", 'Text stands in quotes: `"40"`, not `40`. Other values: `str(...)` makes text.'),
+    (r"type: <class 'set'>, valid types: <class 'dict'>", 'Between name and value stands a colon: `{"locker": "40"}`.'),
+    (r"valid types: <class 'dict'>", 'Names and values stand in braces: `{"locker": "40"}`.'),
+    (r"valid types: <class 'int'>", "A whole number stands without quotes: `7`."),
+    (r"valid types: <class 'list'>", "A list stands in brackets, even with one thing in it."),
+    (
+        r"valid types: <class 'bytes'>",
+        'Bytes have a `b` before the quotes: `b"..."`. From text: `text.encode()`.',
+    ),
+    (r"^Unknown parameter", "Compare the name, letter by letter and with its capitals, with those that AWS has."),
+    (r"^Missing required", "Add this parameter: the call cannot do without it."),
+    (r"^Invalid (length|value)", "It is too short or too small, or nothing is in it."),
+)
+#: what boto3 calls the error of a call that it does not send
+NOT_SENT = "ParamValidationError"
+
 
 class Attempt:
     """What happened inside ``with attempt() as tried:``.
 
     Attributes:
-        error: the KMSError, or None if all went well.
+        error: KMS's answer, or the ParameterError of a call that was never sent; None if all went well.
     """
 
     def __init__(self) -> None:
-        self.error: KMSError | None = None
+        self.error: KMSError | ParameterError | None = None
 
     @property
     def refused(self) -> bool:
-        """True if the call was refused."""
+        """True if the call was refused, by KMS or before it was sent."""
         return self.error is not None
 
     @property
     def code(self) -> str:
-        """The error's code, or "" if all went well."""
+        """The error's code (``ParamValidationError`` for a call that was never sent), or "" if all went well."""
+        if isinstance(self.error, ParameterError):
+            return NOT_SENT
         return self.error.code if self.error else ""
 
     def __enter__(self) -> "Attempt":
@@ -65,10 +91,13 @@ class Attempt:
         if isinstance(error, ParameterError) and any("value: Ellipsis" in problem for problem in error.problems):
             show(Card(Tone.OPEN, "This cell has a gap", ("Put your answer in the place of `...`, and run it again.",)))
             return True
-        if not isinstance(error, KMSError):
+        if isinstance(error, KMSError):
+            show(refusal_card(error))
+        elif isinstance(error, ParameterError):
+            show(not_sent_card(error))
+        else:
             return False
         self.error = error
-        show(refusal_card(error))
         return True
 
     def __repr__(self) -> str:
@@ -78,8 +107,8 @@ class Attempt:
 def attempt() -> Attempt:
     """Try something that KMS may refuse; a refusal is shown as a card and the code goes on after the block.
 
-    Only answers of KMS are caught, and a parameter that still is the ``...`` of a worked example with a gap. A
-    mistake in Python (``NameError``, a wrong parameter name) passes through.
+    Caught are answers of KMS, and calls that boto3 would not send because their parameters do not fit: a wrong type,
+    a wrong name, or the ``...`` of a worked example with a gap. A mistake in Python (``NameError``) passes through.
 
     >>> with attempt() as tried:
     ...     pass
@@ -98,6 +127,23 @@ def refusal_card(error: KMSError) -> Card:
     if advice := WHAT_TO_TRY.get(error.code):
         lines.append(f"Try: {advice}")
     return Card(Tone.REFUSED, error.operation_name or "this call", tuple(lines))
+
+
+def not_sent_card(error: ParameterError) -> Card:
+    """Return the card for a call that was never sent: what boto3 says, and what to change."""
+    lines = (
+        f"`{NOT_SENT}`, as boto3 calls it: the parameters do not fit. The call was never sent: nothing is logged, "
+        "nothing billed.",
+        *(f"boto3 says: “{problem}”" for problem in error.problems),
+        *(f"Try: {advice}" for advice in _what_to_change(error)),
+    )
+    return Card(Tone.REFUSED, "this call, before it was sent", lines)
+
+
+def _what_to_change(error: ParameterError) -> list[str]:
+    """Return the advice on each problem, once."""
+    found = [next((advice for words, advice in WHAT_TO_CHANGE if re.search(words, p)), "") for p in error.problems]
+    return [advice for advice in dict.fromkeys(found) if advice]
 
 
 def verdict_sentence(error: KMSError) -> str:
@@ -121,8 +167,8 @@ def _in_brief(
     shell.showtraceback((kind, error, _cut(trace)), tb_offset=tb_offset)
     if isinstance(error, KMSError) and (advice := refusal_card(error).lines[1:]):
         show(Card(Tone.REFUSED, error.operation_name or "this call", advice))
-    if isinstance(error, ParameterError) and any("type: <class 'dict'>" in problem for problem in error.problems):
-        show(Card(Tone.HINT, "that is a whole answer", ('Take the member that is meant, such as `["KeyId"]`.',)))
+    if isinstance(error, ParameterError) and (changes := _what_to_change(error)):
+        show(Card(Tone.HINT, "the call was never sent", tuple(changes)))
 
 
 def _cut(trace: TracebackType | None) -> TracebackType | None:

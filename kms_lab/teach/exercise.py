@@ -94,6 +94,8 @@ class Exercise:
         expects: what to hand in, in words ("a key id, as text"); empty if only the world is judged.
         takes: the type or types of a value that can be judged at all; others are turned away with
             ``expects``.
+        functions: how many functions are to be handed in, instead of a value: 1, or more in a tuple. Whatever else
+            is handed in (often what a function returned) is turned away with ``expects`` and a word on how to.
         attempted: for an exercise on the world: has anything been tried? Without it, any call since the start
             counts.
     """
@@ -109,6 +111,7 @@ class Exercise:
     misconceptions: tuple[str, ...]
     expects: str = ""
     takes: type | tuple[type, ...] = object
+    functions: int = 0
     attempted: Callable[[Probe], bool] | None = None
 
     def __post_init__(self) -> None:
@@ -166,7 +169,7 @@ def judge(exercise: Exercise, probe: Probe, value: Any = ...) -> Result:
     if exercise.expects and untouched(value):
         return not_attempted(f"Hand in {exercise.expects}.")
     if exercise.expects and not _takes(exercise, value):
-        return Result(Outcome.WRONG, f"You handed in {describe(value)}; this exercise expects {exercise.expects}.")
+        return Result(Outcome.WRONG, _turned_away(exercise, value))
     try:
         if not exercise.expects and not _attempted(exercise, probe):
             return not_attempted("Nothing to judge in your lab yet.")
@@ -211,10 +214,24 @@ def describe(value: Any) -> str:
 
 
 def _takes(exercise: Exercise, value: Any) -> bool:
+    if exercise.functions == 1:
+        return callable(value)
+    if exercise.functions:
+        return isinstance(value, list | tuple) and len(value) == exercise.functions and all(map(callable, value))
     kinds = exercise.takes if isinstance(exercise.takes, tuple) else (exercise.takes,)
     if isinstance(value, bool) and object not in kinds:
         return bool in kinds  # True is an int to Python, not to a learner
     return isinstance(value, kinds)
+
+
+def _turned_away(exercise: Exercise, value: Any) -> str:
+    told = f"You handed in {describe(value)}; this exercise expects {exercise.expects}."
+    match exercise.functions:
+        case 0:
+            return told
+        case 1:
+            return f"{told} Hand in its name, with no brackets after it: the check calls it."
+    return f"{told} Hand in their names, with no brackets after each: the check calls them."
 
 
 def _attempted(exercise: Exercise, probe: Probe) -> bool:

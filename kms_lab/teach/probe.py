@@ -3,16 +3,20 @@
 A probe stands on a fork of the learner's lab. Verdict probes (``may``) ask the evaluator; effect probes
 (``client``, ``code``, ``run``) act, and what they change is the fork's.
 
+What the learner called (``calls``) and what a check called on its copy (``made``) are two lists: a check never counts
+its own probing.
+
 Not here: any rule of KMS. A probe asks the lab.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from kms_lab.core.errors import KMSError
 from kms_lab.core.keys import Key
 from kms_lab.core.log import Entry
+from kms_lab.core.names import Principal
 from kms_lab.doors.client import Client
 from kms_lab.lab import ADMIN, REGION, Lab
 
@@ -32,10 +36,14 @@ class Probe:
         lab: the learner's lab. It is forked; the original is only read.
         given: what the lesson handed out at its start (ids, blobs), by name.
         start: how many entries the log had at the lesson's start; ``calls`` counts from there.
+        end: how many it had when the check began; ``calls`` ends there, and ``made`` begins. Left out, it is now.
     """
 
-    def __init__(self, lab: Lab, given: Mapping[str, Any] | None = None, start: int = 0) -> None:
+    def __init__(
+        self, lab: Lab, given: Mapping[str, Any] | None = None, start: int = 0, end: int | None = None
+    ) -> None:
         self._start = start
+        self._end = len(lab.world.log) if end is None else end
         self.given: Mapping[str, Any] = given or {}
         #: the copy; free to change
         self.lab = lab.fork()
@@ -52,28 +60,40 @@ class Probe:
         except (LookupError, ValueError):
             return None
 
-    def calls(self, operation: str = "", *, ok: bool | None = None, key: str = "") -> list[Entry]:
+    def calls(self, operation: str = "", *, ok: bool | None = None, key: str = "", principal: str = "") -> list[Entry]:
         """Return the log entries of the learner's calls since the lesson's start, oldest first.
 
-        An entry has ``operation``, ``principal``, ``region``, ``key`` (an ARN), ``error``, ``context``,
-        ``request`` and ``at_us``. What AWS did by itself (a rotation, a deletion) is not a call.
+        What this probe, or a fork of it, has called is not among them: see ``made``. What AWS did by itself (a
+        rotation, a deletion) is not a call. An entry has ``operation``, ``principal``, ``region``, ``key`` (an ARN),
+        ``error``, ``context``, ``request`` and ``at_us``.
 
         Args:
             operation: only this one (``"Encrypt"``).
             ok: True for successes only, False for refusals only.
             key: only this key's, by id, ARN or alias.
+            principal: only this caller's. A role's ARN, as ``create_role`` returns it, means any session of the role;
+                the ARN of a session, as the log has it, means this session.
         """
-        log = self.lab.world.log
-        entries = (log.entry(index) for index in range(self._start, len(log)))
         record = self.key(key) if key else None
         return [
             entry
-            for entry in entries
-            if entry.principal is not None
-            and (not operation or entry.operation == operation)
+            for entry in self._entries(self._start, self._end)
+            if (not operation or entry.operation == operation)
             and ok in (None, entry.error is None)
             and (not key or (record is not None and entry.key == record.arn))
+            and (not principal or _is_caller(entry.principal or "", principal))
         ]
+
+    def made(self) -> list[Entry]:
+        """Return the log entries of what was called on the copy since the check began, oldest first.
+
+        That is what the check called itself, and what a learner's function did under ``run``.
+        """
+        return list(self._entries(self._end, len(self.lab.world.log)))
+
+    def _entries(self, start: int, end: int) -> Iterator[Entry]:
+        entries = map(self.lab.world.log.entry, range(start, end))
+        return (entry for entry in entries if entry.principal is not None)
 
     def may(self, principal: str, action: str, key: str, **more: Any) -> bool:
         """Say whether a principal may do an action on a key, from the policies alone. Leaves no trace.
@@ -96,7 +116,7 @@ class Probe:
 
     def fork(self) -> "Probe":
         """Return a second probe on a copy of this one, to try something twice from the same start."""
-        return Probe(self.lab, self.given, self._start)
+        return Probe(self.lab, self.given, self._start, self._end)
 
     def run(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function that the learner wrote, and return what it returns.
@@ -105,8 +125,10 @@ class Probe:
 
         Raises:
             Unfinished: there still is a ``...`` of the blank cell in it, or it returned ``...`` or None.
-            LearnerCodeError: it raised; the text is made for the learner.
+            LearnerCodeError: it raised, or it is no function; the text is made for the learner.
         """
+        if not callable(function):
+            raise LearnerCodeError("What you handed in is no function. Hand in its name, without brackets after it.")
         if ... in getattr(getattr(function, "__code__", None), "co_consts", ()):
             raise Unfinished
         try:
@@ -119,6 +141,15 @@ class Probe:
         if value is None or value is ...:
             raise Unfinished
         return value
+
+
+def _is_caller(caller: str, wanted: str) -> bool:
+    """Is an entry's caller the one meant? A role's ARN means all of its sessions."""
+    try:
+        who = Principal.parse(wanted, session="")
+    except ValueError:
+        return False
+    return caller.startswith(who.arn) if who.arn != wanted else caller == wanted
 
 
 def _short(error: Exception, limit: int = 200) -> str:

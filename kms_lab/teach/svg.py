@@ -543,13 +543,30 @@ def paragraph(words: str, *, note: bool = False) -> str:
     return f"<p{kind}>{escape(words)}</p>"
 
 
-def button(label: str, action: str, value: str = "", *, enabled: bool = True, primary: bool = False) -> str:
+def button(
+    face: str,
+    action: str,
+    value: str = "",
+    *,
+    label: str = "",
+    key: str = "",
+    enabled: bool = True,
+    primary: bool = False,
+) -> str:
     """Return a button for a live widget's view: pressing it calls ``react(state, action, value)``.
 
     One that is not ``enabled`` stays reachable and is announced as unavailable, so focus is never lost.
+
+    Args:
+        face: the words on it.
+        label: its name for a screen reader, where the face does not say enough. Begin or end it with the face, so
+            that people who speak to their computer can press it too.
+        key: names the button from one picture to the next. Give one where the face changes, or a pressed button
+            loses the focus.
     """
     kind = ' class="kl-primary"' if primary and enabled else ""
-    return f'<button type="button"{kind}{_action(action, value, label, enabled)}>{escape(label)}</button>'
+    named = f' aria-label="{escape(label)}"' if label else ""
+    return f'<button type="button"{kind}{named}{_action(action, value, face, enabled, key)}>{escape(face)}</button>'
 
 
 def row(*parts: str) -> str:
@@ -557,8 +574,8 @@ def row(*parts: str) -> str:
     return f'<div class="kl-row">{"".join(parts)}</div>'
 
 
-def _action(action: str, value: str, label: str, enabled: bool) -> str:
-    key = escape(f"{action}/{value}/{label}")
+def _action(action: str, value: str, face: str, enabled: bool, key: str = "") -> str:
+    key = escape(key or f"{action}/{value}/{face}")
     off = "" if enabled else ' aria-disabled="true"'
     carried = f' data-value="{escape(value)}"' if value else ""
     return f' data-action="{escape(action)}"{carried} data-key="{key}" {KEYS_STAY}{off}'

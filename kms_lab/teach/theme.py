@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from importlib.resources import files
 
@@ -124,8 +125,9 @@ def _variables(dark: bool) -> str:
     return ";".join(pairs) + f";color-scheme:{'dark' if dark else 'light'}"
 
 
+@cache
 def read_css(name: str) -> str:
-    """Return one of the style sheets that ship with the widgets, without comments and line ends."""
+    """Return one of the style sheets that ship with the widgets, without comments and line ends; read once."""
     source = (files("kms_lab.teach.widgets") / "static" / name).read_text("utf-8")
     return re.sub(r"/\*.*?\*/|\n", "", source, flags=re.DOTALL)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kms_lab.core.clock import read_us, to_datetime
-from kms_lab.core.keys import CREATING, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING, Key, KeyMaterial
+from kms_lab.core.keys import CREATING, PENDING_REPLICA_DELETION, UNAVAILABLE, UPDATING, Key, KeyMaterial, Past
 from kms_lab.core.log import Entry, Happening
 from kms_lab.core.world import World
 from kms_lab.service.find import key_by_arn
@@ -187,22 +187,22 @@ def _fates(world: World, key: Key) -> dict[str, str]:
 # ------------------------------------------------------------------------------ changes
 
 
-def _events(world: World, key: Key) -> Iterator[Event]:
-    """Put together the log's changes of a key and the states that ended without one."""
-    told: dict[tuple[int, int], Event] = {
-        (entry.index, 1): _event(entry, key, detail) for entry, detail in _told(world, key)
-    }
-    states = [one.state for one in key.past[1:]] + [key.state]
-    silent = {
-        (past.entry, 0): Event(to_datetime(past.at_us), KEY_STATE, _SILENT[past.state], None, state, None)
-        for past, state in zip(key.past, states)
-        if not past.told
-    }
-    events = told | silent
-    yield from (events[place] for place in sorted(events))
+def _events(world: World, key: Key) -> list[Event]:
+    """Put together the log's changes of a key and the states that ended without one, each before the next entry."""
+    silent = [(past.entry, 0, event) for past, event in _silent(key)]
+    told = [(event.entry or 0, 1, event) for event in (_event(key, *each) for each in _told(world, key))]
+    return [event for *_, event in sorted(silent + told, key=lambda each: each[:2])]
 
 
-def _event(entry: Entry, key: Key, detail: str) -> Event:
+def _silent(key: Key) -> Iterator[tuple[Past, Event]]:
+    """Yield the states of a key whose end no entry tells of, each with its event."""
+    states = [past.state for past in key.past[1:]] + [key.state]
+    for past, state in zip(key.past, states):
+        if not past.told:
+            yield past, Event(to_datetime(past.at_us), KEY_STATE, _SILENT[past.state], None, state, None)
+
+
+def _event(key: Key, entry: Entry, detail: str) -> Event:
     state = DELETED if entry.operation == "DeleteKey" else key.state_after(entry.index)
     return Event(to_datetime(entry.at_us), entry.operation, detail, entry.principal, state, entry.index)
 

@@ -479,6 +479,35 @@ class TestAroundTheBlock:
             assert boto3.client("sts").get_caller_identity()["Arn"] == ADMIN
         assert self.seen() == before
 
+    @pytest.mark.usefixtures("machine")
+    @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 0, 1)])
+    def test_ended_in_any_order(self, lab, order):
+        """
+        Blocks of several threads or generators end in any order: while one is open nothing gets past the labs, the
+        clients of a block last as long as it does, and after the last one everything is as it was before.
+        """
+        labs = [lab, Lab(seed=8), Lab(seed=9)]
+        before = self.seen()
+        blocks = [one.boto3() for one in labs]
+        clients = []
+        for block in blocks:
+            block.__enter__()
+            clients.append(boto3.client("kms"))
+
+        for number, ended in enumerate(order):
+            blocks[ended].__exit__(None, None, None)
+            with pytest.raises(LabError, match="which is over"):
+                clients[ended].list_keys()
+            open_ones = sorted(set(order[number + 1 :]))
+            for which in open_ones:
+                clients[which].list_keys()
+            if open_ones:
+                entries = len(labs[open_ones[-1]].world.log)
+                boto3.client("kms").list_keys()
+                assert len(labs[open_ones[-1]].world.log) == entries + 1
+
+        assert self.seen() == before
+
     def test_made_before(self, lab):
         """
         A client from before the block signs with a key that the lab does not know: it is refused, and nothing is sent.

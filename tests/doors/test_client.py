@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 
 from kms_lab import KMSError, Lab, ParameterError
+from kms_lab.core.errors import UnsupportedByLab
 from kms_lab.service.operation import OPERATIONS
 
 SESSION = botocore.session.get_session()
@@ -76,6 +77,19 @@ class TestMethods:
         with pytest.raises(AttributeError, match="no operation 'encript'"):
             kms.encript
         assert not hasattr(kms, "_encrypt")
+
+    def test_an_operation_newer_than_the_lab(self, lab, kms, monkeypatch):
+        """
+        An operation that AWS has and the lab does not is refused by name, and leaves nothing in the log.
+        """
+        monkeypatch.delitem(OPERATIONS, "GenerateMac")
+        entries = len(lab.world.log)
+
+        with pytest.raises(UnsupportedByLab, match="GenerateMac") as refused:
+            kms.generate_mac(KeyId="alias/x")
+
+        assert refused.value.operation_name == "GenerateMac"
+        assert len(lab.world.log) == entries
 
     def test_positional_arguments(self, kms):
         """

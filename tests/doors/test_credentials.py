@@ -250,6 +250,7 @@ class TestVerify:
             lambda request: request[3].update({"X-Amz-Target": "TrentService.Y"}),
             lambda request: request[3].update({"host": "localhost"}),
             lambda request: request[3].pop("X-Amz-Target"),
+            lambda request: request[3].update({"X-Amz-Added": "x"}),
             lambda request: request[3].update({"X-Amz-Date": "20200101T000000Z"}),
             lambda request: request[3].pop("X-Amz-Date"),
             lambda request: edit(request, REGION, "eu-west-1"),
@@ -258,7 +259,7 @@ class TestVerify:
             lambda request: edit(request, request[3]["Authorization"][-4:], "0000"),
         ],
         ids=[
-            "method", "path", "query", "body", "target", "host", "left out", "date", "no date", "Region", "service",
+            "method", "path", "query", "body", "target", "host", "left out", "added", "date", "no date", "Region", "service",
             "unsigned host", "signature",
         ],
     )  # fmt: skip

@@ -1,9 +1,56 @@
 """Random lives of a small world: strategies for what is done, and a hand that does it."""
 
+from functools import cache
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from hypothesis import strategies as st
 
 from kms_lab import KMSError, Lab
+from kms_lab.core import material
 from kms_lab.doors.client import Client
+from kms_lab.lab import ACCOUNT
+from kms_lab.lab import ADMIN as ADMINISTRATOR
+
+OTHER_ACCOUNT = "444455556666"
+#: who may do everything, by account
+ADMINS = {ACCOUNT: ADMINISTRATOR, OTHER_ACCOUNT: f"arn:aws:iam::{OTHER_ACCOUNT}:user/Admin"}
+#: somebody whom no policy names
+APP = f"arn:aws:iam::{ACCOUNT}:user/App"
+_EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+
+
+@cache
+def wrapping_key() -> bytes:
+    """The RSA key that stands in for every one that KMS would make to wrap imports with: making one takes long."""
+    return _new_rsa("RSA_2048")
+
+
+_new_rsa = material.new_rsa
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_wrapping_key():
+    """Let KMS make no RSA keys, but take the same one every time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "new_rsa", lambda _spec: wrapping_key())
+        yield
+
+
+def wrap(secret: bytes) -> bytes:
+    """Wrap key material as its owner would, to import it."""
+    public = load_der_public_key(material.public_key(wrapping_key()))
+    return public.encrypt(secret, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+
+
+def new_lab(seed: int) -> Lab:
+    """A lab with two accounts, an administrator in each, and a user without permissions."""
+    lab = Lab(seed=seed)
+    lab.iam.create_user("Admin", policies=[_EVERYTHING], account=OTHER_ACCOUNT)
+    lab.iam.create_user("App")
+    return lab
 
 CONTEXTS = st.dictionaries(st.sampled_from("abc"), st.text(max_size=3), max_size=2)
 WHICH = st.integers(0, 3)

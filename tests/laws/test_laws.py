@@ -88,6 +88,7 @@ class TestLaw2:
         row = OPERATIONS[name]
         missing = {member: "alias/none" for member in row.model.required if "Key" in member or member == "AliasName"}
         others = {"Plaintext": b"x", "Policy": "{}", "Tags": [], "TagKeys": [], "Description": "d"}
+        others |= {"GranteePrincipal": "nobody", "Operations": ["Decrypt"], "GrantId": "none"}
         params = missing | {member: others[member] for member in row.model.required if member in others}
 
         for client in (lab.client(), nobody):

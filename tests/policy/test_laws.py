@@ -213,7 +213,7 @@ def what_grants_ask(asked, held):
     """What the service tells the evaluator about a request, for grants."""
     new = asked["new_grant"]
     child = new and Child(tuple(new["operations"]), pairs(new["equals"]), pairs(new["subset"]), new["source_arn"])
-    early = tuple(f"{number:08x}" + "0" * 56 for number, grant in enumerate(held) if grant["too_new"])
+    early = frozenset(f"{number:08x}" + "0" * 56 for number, grant in enumerate(held) if grant["too_new"])
     return Asked(pairs(asked["encryption_context"]), asked["source_arn"], child, early)
 
 

@@ -709,6 +709,25 @@ class TestTime:
         assert code(kms.retire_grant, KeyId=key, GrantId=grant["GrantId"]) == "NotFoundException"
         assert code(kms.retire_grant, GrantToken=grant["GrantToken"]) == "InvalidGrantTokenException"
 
+    def test_a_replica_that_is_back(self, lab, kms, app):
+        """
+        A replica that is deleted while a grant on it ends, and made again at once, has nothing to do with that grant.
+        """
+        key = kms.create_key(MultiRegion=True)["KeyMetadata"]["KeyId"]
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(minutes=1)
+        there = lab.client(region="eu-west-1")
+        grant = there.create_grant(KeyId=key, GranteePrincipal=app, Operations=["Encrypt"])["GrantId"]
+        there.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+        lab.clock.travel(days=7, minutes=-1)
+        there.revoke_grant(KeyId=key, GrantId=grant)
+        lab.clock.travel(minutes=1)
+
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(minutes=10)
+
+        assert there.list_grants(KeyId=key)["Grants"] == []
+
     def test_a_key_that_is_gone(self, lab, kms, key):
         """
         A grant whose key is deleted before the grant's end is no trouble to the clock.
@@ -1214,6 +1233,18 @@ class TestWorlds:
         assert same["GrantId"] == grant["GrantId"]
         settled(again)
         assert list(again.key(key).grants) == [grant["GrantId"]]
+
+    def test_the_grant_that_decides(self, lab, kms, key, app):
+        """
+        Of several grants that allow, every copy of a lab names the same, also after one was given out again.
+        """
+        for name in ("first", "second", "first"):
+            kms.create_grant(KeyId=key, GranteePrincipal=app, Operations=["Encrypt"], Name=name)
+        lab.clock.travel(minutes=10)
+
+        named = {one.may(app, "kms:Encrypt", key).decided_by for one in (lab, lab.fork(), reloaded(lab))}
+
+        assert [decided.policy[:13] for decided in named] == ['grant "first"']
 
     def test_many(self, lab, kms, key, app, monkeypatch):
         """

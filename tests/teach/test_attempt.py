@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kms_lab.core.errors import KMSError, ParameterError
+from kms_lab.core.errors import KMSError, LabError
 from kms_lab.lab import Lab
 from kms_lab.teach.attempt import WHAT_TO_TRY, attempt, refusal_card
 
@@ -55,16 +55,46 @@ class TestAttempt:
         assert (tried.refused, tried.code, tried.error) == (False, "", None)
         assert capsys.readouterr().out == ""
 
-    @pytest.mark.parametrize("error", [NameError("kmz"), ValueError("x"), KeyboardInterrupt()])
+    @pytest.mark.parametrize("error", [NameError("kmz"), ValueError("x"), LabError("x"), KeyboardInterrupt()])
     def test_other_exceptions_pass(self, error):
         """A mistake in Python passes through."""
         with pytest.raises(type(error)), attempt():
             raise error
 
-    def test_parameter_mistake_passes(self, lab):
-        """A call that boto3 would not send is a mistake in Python too."""
-        with pytest.raises(ParameterError), attempt():
-            lab.client().encrypt(KeyID="x")
+    @pytest.mark.parametrize(
+        ("params", "said", "advice"),
+        [
+            ({"EncryptionContext": {"locker": 40}}, "parameter EncryptionContext.locker, value: 40", "in quotes"),
+            ({"EncryptionContext": {"locker", "40"}}, "valid types: <class 'dict'>", "a colon"),
+            ({"EncryptionContext": "locker=40"}, "valid types: <class 'dict'>", "in braces"),
+            ({"EncryptionContext": None}, "type: <class 'NoneType'>", "Nothing is in it"),
+            ({"KeyId": {"KeyId": "x"}}, "parameter KeyId", "a whole answer"),
+            ({"Plaintext": 1234}, "valid types: <class 'bytes'>", "`b` before the quotes"),
+            ({"Plaintext": b"x", "KeyID": "x"}, 'Unknown parameter in input: "KeyID"', "letter by letter"),
+            ({"GrantTokens": "token"}, "valid types: <class 'list'>", "in brackets"),
+            ({"KeyId": ""}, "Invalid length for parameter KeyId", "nothing is in it"),
+        ],
+    )
+    def test_call_that_is_never_sent(self, lab, capsys, params, said, advice):
+        """A call that boto3 would not send shows boto3's words and what to change, and leaves no trace."""
+        with attempt() as tried:
+            lab.client().encrypt(**{"KeyId": "alias/x", "Plaintext": b"x"} | params)
+
+        shown = capsys.readouterr().out
+        assert said in shown
+        assert "never sent: nothing is logged" in shown
+        assert advice in shown.partition("Try: ")[2]
+        assert (tried.refused, tried.code) == (True, "ParamValidationError")
+        assert len(lab.world.log) == 0
+
+    def test_missing_parameter(self, lab, capsys):
+        """A call without a parameter that it needs says which; the same advice is given once."""
+        with attempt():
+            lab.client().encrypt()
+
+        shown = capsys.readouterr().out
+        assert 'Missing required parameter in input: "Plaintext"' in shown
+        assert shown.count("Try: ") == 1
 
     def test_open_gap(self, lab, capsys):
         """A parameter that still is the gap of a worked example is told as such, and the notebook goes on."""
@@ -133,7 +163,7 @@ class TestOutsideAttempt:
         """Whoever hands in a whole answer where an id belongs is told to take a member of it."""
         shown = run("kms.encrypt(KeyId=kms.create_key()['KeyMetadata'], Plaintext=b'x')")
 
-        assert 'Take the member that is meant, such as `["KeyId"]`.' in shown
+        assert 'Take one member: `["KeyId"]`.' in shown
 
     def test_python_mistake(self, run):
         """A mistake in Python is shown as Python shows it."""

@@ -1,12 +1,14 @@
 """Exercises: outcomes, named misconceptions, and a learner's world that no check can change."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from kms_lab.core.errors import KMSError
 from kms_lab.lab import Lab
 from kms_lab.teach.exercise import Exercise, Outcome, Solution, judge, right
-from kms_lab.teach.probe import Probe
+from kms_lab.teach.probe import LearnerCodeError, Probe
 
 
 def saved(lab: Lab):
@@ -176,6 +178,88 @@ class TestProbe:
         first.client().create_key()
 
         assert len(second.client().list_keys()["Keys"]) == 1
+
+    def test_own_calls_do_not_count(self, lesson):
+        """What a check calls on its copy, or on a fork of it, is never among the learner's calls."""
+        lesson.kms.list_keys()
+        probe = lesson.probe()
+        probe.client().create_key()
+        fork = probe.fork()
+        fork.client().list_aliases()
+
+        assert [entry.operation for entry in probe.calls()] == ["ListKeys"]
+        assert [entry.operation for entry in fork.calls()] == ["ListKeys"]
+        assert [entry.operation for entry in probe.made()] == ["CreateKey"]
+        assert [entry.operation for entry in fork.made()] == ["CreateKey", "ListAliases"]
+
+    def test_made_leaves_out_what_aws_does(self, lesson):
+        """A rotation that falls due on the copy is nobody's call."""
+        probe = lesson.probe()
+        probe.client().enable_key_rotation(KeyId=probe.given["orders"])
+        probe.lab.clock.travel(days=400)
+
+        assert [entry.operation for entry in probe.made()] == ["EnableKeyRotation"]
+
+    def test_calls_by_principal(self, lesson):
+        """A caller can be named by the ARN that create_role or create_user returned, or by the one in the log."""
+        mover, other = (lesson.lab.iam.create_role(name) for name in ("Mover", "MoverToo"))
+        user = lesson.lab.iam.create_user("Ann")
+        for caller, method in ((mover, "list_keys"), (other, "list_aliases"), (user, "create_key")):
+            try:
+                getattr(lesson.lab.client(principal=caller), method)()
+            except KMSError:  # refused, and logged
+                continue
+        probe = lesson.probe()
+        session = probe.calls("ListKeys")[0].principal
+
+        assert [entry.operation for entry in probe.calls(principal=mover)] == ["ListKeys"]
+        assert [entry.operation for entry in probe.calls(principal=session)] == ["ListKeys"]
+        assert [entry.operation for entry in probe.calls(principal=user)] == ["CreateKey"]
+        assert probe.calls(principal=f"{session}2") == []
+        assert probe.calls(principal="nobody") == []
+
+
+class TestFunctions:
+    @pytest.fixture
+    def one(self, data):
+        return replace(data.exercises[2], expects="your function", functions=1)
+
+    @pytest.fixture
+    def two(self, data):
+        return replace(data.exercises[3], expects="your two functions, `(save, load)`", functions=2)
+
+    @pytest.mark.parametrize("value", [b"invoice 42", "open_it", 7, (len, len), True])
+    def test_what_is_no_function(self, lesson, one, value):
+        """Whoever hands in what a function returned is told to hand in the function."""
+        found = lesson.judge(one, value)
+
+        assert found.outcome is Outcome.WRONG
+        assert "expects your function" in found.observed
+        assert "its name, with no brackets" in found.observed
+        assert found.misconception == ""
+
+    @pytest.mark.parametrize("value", [len, (len,), (len, len, len), (len, b"x"), {"a": len, "b": len}])
+    def test_not_two_functions(self, lesson, two, value):
+        """Where two functions are wanted, one, three, or a function and its answer are turned away."""
+        found = lesson.judge(two, value)
+
+        assert found.outcome is Outcome.WRONG
+        assert "expects your two functions" in found.observed
+
+    @pytest.mark.parametrize("value", [(len, len), [len, str]])
+    def test_two_functions(self, lesson, two, value):
+        """Two functions are taken, as a tuple or a list."""
+        assert lesson.judge(two, value).outcome is Outcome.RIGHT
+
+    @pytest.mark.parametrize("value", [..., None])
+    def test_blank(self, lesson, one, value):
+        """A blank is no wrong answer."""
+        assert lesson.judge(one, value).outcome is Outcome.NOT_ATTEMPTED
+
+    def test_probe_runs_functions_only(self, lesson):
+        """A probe that is given no function to run says so in words for the learner."""
+        with pytest.raises(LearnerCodeError, match="is no function"):
+            lesson.probe().run(b"x")
 
 
 class TestExerciseData:

@@ -182,11 +182,23 @@ class TestCards:
         shown = (
             svg.badge("good", NASTY)
             + svg.card(NASTY, svg.paragraph(NASTY), svg.facts({NASTY: NASTY}, mono=[NASTY]))
-            + svg.button(NASTY, NASTY, NASTY)
+            + svg.button(NASTY, NASTY, NASTY, label=NASTY, key=NASTY)
             + svg.table([[NASTY]], [NASTY], NASTY)
         )
         assert "<script>" not in shown
         assert "&lt;script&gt;" in shown
+
+    def test_a_button_with_a_changing_face(self):
+        """A button with a key is the same one when its face changes, and its label is what a screen reader says."""
+        off, on = (svg.button(face, "flip", "7", label=f"Flip bit 7, now {face}", key="bit 7") for face in ("0", "1"))
+
+        assert 'aria-label="Flip bit 7, now 0"' in off
+        assert off.replace("now 0", "now 1").replace(">0<", ">1<") == on
+
+    def test_a_button_without_a_key_is_known_by_its_face(self):
+        """Two buttons of one action are two buttons, and the face is the name."""
+        assert 'data-key="press/1/One"' in svg.button("One", "press", "1")
+        assert "aria-label" not in svg.button("One", "press", "1")
 
     @pytest.mark.parametrize("status", theme.STATUSES)
     def test_a_badge_has_icon_and_word(self, status):

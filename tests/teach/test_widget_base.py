@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbconvert import HTMLExporter
 
-from kms_lab.teach import svg
+from kms_lab.teach import svg, theme
 from kms_lab.teach.widgets.base import (
     Controls,
     LabWidget,
@@ -232,6 +232,17 @@ class TestTwins:
         assert "7 keys &lt;now&gt;." in shown
         assert "<caption>Counts</caption>" in shown
         assert 'aria-label="Keys &amp; calls"' in shown
+
+    def test_a_sheet_of_its_own(self, widget):
+        """A widget's own style sheet goes with its picture, live and stored; other widgets do not carry it."""
+
+        class Styled(Sample):
+            css = "tamper_pad.css"
+
+        styled, sheet = Styled(State()), f"<style>{theme.read_css('tamper_pad.css')}</style>"
+        assert styled.html().count(sheet) == 1
+        assert styled.live.shown["html"].count(sheet) == 1
+        assert sheet not in widget.html()
 
     def test_the_stored_output_holds_both(self, widget):
         """What a notebook stores names the live model, and beside it holds the picture and the text."""

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_lab import KMSError, Lab
-from kms_lab.views.bill import bill, estimate, price_of, tally
+from kms_lab.views.bill import bill, estimate, price_of, request_class, tally
+from tests.service.conftest import import_request
+from tests.service.homes import Home
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
@@ -34,14 +36,15 @@ class TestExamples:
             pytest.param(1, {"standard": 2_010_000}, "1.00", "5.97", id="aws: S3 objects"),
             pytest.param(1, {"standard": 15_000}, "1.00", "0.00", id="aws: 15,000 requests"),
             pytest.param(1, {"standard": 100_000}, "1.00", "0.24", id="aws: 100,000 requests"),
-            pytest.param(3, {}, "3.00", "0.00", id="a multi-Region primary and two replicas"),
-            pytest.param(0, {"standard": 1_000_000}, "0.00", "2.94", id="an AWS managed key"),
-            pytest.param(1, {"rsa2048": 100_000}, "1.00", "0.30", id="RSA 2048"),
-            pytest.param(1, {"asymmetric": 100_000}, "1.00", "1.50", id="elliptic curve"),
-            pytest.param(1, {"data-key-pair-rsa": 10_000}, "1.00", "12.00", id="RSA data key pairs"),
-            pytest.param(1, {"data-key-pair-ecc": 10_000}, "1.00", "0.10", id="elliptic curve data key pairs"),
-            pytest.param(0, {"standard": 100_000_000}, "0.00", "299.94", id="without S3 Bucket Keys"),
-            pytest.param(0, {"standard": 1_000_000}, "0.00", "2.94", id="with S3 Bucket Keys"),
+            pytest.param(1, {}, "1.00", "0.00", id="aws: the key of a CloudHSM key store, without CloudHSM's hours"),
+            pytest.param(3, {}, "3.00", "0.00", id="derived: a multi-Region primary and two replicas"),
+            pytest.param(0, {"standard": 1_000_000}, "0.00", "2.94", id="derived: an AWS managed key"),
+            pytest.param(1, {"rsa2048": 100_000}, "1.00", "0.30", id="derived: RSA 2048"),
+            pytest.param(1, {"asymmetric": 100_000}, "1.00", "1.50", id="derived: elliptic curve"),
+            pytest.param(1, {"data-key-pair-rsa": 10_000}, "1.00", "12.00", id="derived: RSA data key pairs"),
+            pytest.param(1, {"data-key-pair-ecc": 10_000}, "1.00", "0.10", id="derived: elliptic curve data key pairs"),
+            pytest.param(0, {"standard": 100_000_000}, "0.00", "299.94", id="derived: without S3 Bucket Keys"),
+            pytest.param(0, {"standard": 1_000_000}, "0.00", "2.94", id="derived: with S3 Bucket Keys"),
         ],
     )
     def test_a_month(self, keys, requests, keys_usd, requests_usd):
@@ -57,7 +60,7 @@ class TestExamples:
     @pytest.mark.parametrize(("rotations", "dollars"), [(0, 1), (1, 2), (2, 3), (3, 3), (10, 3)])
     def test_rotations_cost_at_most_two_dollars_more(self, rotations, dollars):
         """
-        A key costs $1 a month, $2 after its first rotation, $3 after the second, and no more ever after.
+        A key costs $1 a month, $2 after its first rotation, $3 after the second, and no more ever after (derived).
         """
         assert estimate(1, rotations=rotations).total == dollars
 
@@ -174,6 +177,87 @@ class TestKeyMonths:
         assert answer.total == 0
         assert sum(item.quantity for item in answer.items) == 2
 
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"Origin": "EXTERNAL"},
+            {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"},
+            {"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY"},
+            {"MultiRegion": True},
+        ],
+        ids=lambda params: " ".join(map(str, params.values())),
+    )
+    def test_a_key_of_any_kind_costs_a_dollar(self, lab, params):
+        """
+        Imported, HMAC, asymmetric and multi-Region keys cost what every key costs.
+        """
+        new_key(lab.client(), **params)
+        lab.clock.travel(days=30)
+
+        assert lab.bill().total == 1
+
+    @pytest.mark.parametrize("kind", ["AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"])
+    def test_a_key_in_a_custom_key_store_costs_a_dollar(self, lab, kind):
+        """
+        A key in a custom key store costs $1 a month, connected or not; the key store costs nothing at KMS.
+        """
+        home = Home(lab, kind)
+        home.disconnect()
+        lab.clock.travel(to=datetime(2026, 6, 1, tzinfo=UTC))
+
+        assert lab.bill().months()["2026-05"] == 1
+
+    def test_each_replica_is_a_key(self, lab):
+        """
+        A primary and two replicas cost three dollars a month, each in its Region and from its own creation on.
+        """
+        kms = lab.client()
+        key = new_key(kms, MultiRegion=True)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(days=15)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-central-1")
+        lab.clock.travel(days=15)
+
+        items = [item for item in lab.bill().items if item.key]
+
+        assert {item.region: item.quantity for item in items} == {
+            "us-east-1": 1,
+            "eu-west-1": 1,
+            "eu-central-1": Decimal("0.5"),
+        }
+        assert lab.bill().total == Decimal("2.50")
+
+    def test_a_replica_made_again_is_another_key(self, lab):
+        """
+        A replica that was deleted and made again is charged for both of its lives, and not for the time between.
+        """
+        kms = lab.client()
+        key = new_key(kms, MultiRegion=True)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(days=5)
+        lab.client(region="eu-west-1").schedule_key_deletion(KeyId=key, PendingWindowInDays=10)
+        lab.clock.travel(days=10)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(days=15)
+
+        items = [item for item in lab.bill().items if item.region == "eu-west-1" and item.key]
+
+        assert [item.note for item in items] == ["120 of 720 hours", "360 of 720 hours"]
+
+    def test_a_primary_that_waits_for_its_replica_is_free(self, lab):
+        """
+        A primary is charged until it is scheduled for deletion, even if its waiting period has yet to begin.
+        """
+        kms = lab.client()
+        key = new_key(kms, MultiRegion=True)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        kms.schedule_key_deletion(KeyId=key)
+        lab.clock.travel(days=30)
+
+        assert lab.key(key).state == "PendingReplicaDeletion"
+        assert {item.region for item in lab.bill().items if item.key} == {"eu-west-1"}
+
     def test_a_begun_hour_counts_whole(self, lab):
         """
         Ten minutes of an hour are charged as one hour.
@@ -224,6 +308,42 @@ class TestRotation:
 
         assert lab.bill().total == 3
 
+    def test_rotating_imported_material_counts_alike(self, lab):
+        """
+        A rotation to imported material adds the same dollar as one to material of KMS; importing adds nothing.
+        """
+        kms = lab.client()
+        key = new_key(kms, Origin="EXTERNAL")
+        kms.import_key_material(**import_request(kms, key, b"1" * 32))
+        kms.import_key_material(**import_request(kms, key, b"2" * 32, ImportType="NEW_KEY_MATERIAL"))
+        kms.rotate_key_on_demand(KeyId=key)
+        lab.clock.travel(days=30)
+
+        assert lab.bill().total == 2
+
+    def test_related_keys_pay_for_a_rotation_once(self, lab):
+        """
+        The rotations of related keys cost once, in the Region that was the primary's, and no more than two ever.
+        """
+        kms = lab.client()
+        key = new_key(kms, MultiRegion=True)
+        kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+        lab.clock.travel(seconds=10)
+        kms.rotate_key_on_demand(KeyId=key)
+        kms.update_primary_region(KeyId=key, PrimaryRegion="eu-west-1")
+        lab.clock.travel(seconds=10)
+        for _ in range(2):
+            lab.client(region="eu-west-1").rotate_key_on_demand(KeyId=key)
+        lab.clock.travel(to=datetime(2026, 6, 1, tzinfo=UTC))
+
+        rotations = [item for item in lab.bill().items if item.what.startswith("First") and item.month == "2026-05"]
+
+        assert {(item.region, item.note) for item in rotations} == {
+            ("us-east-1", "rotation 1, 744 of 744 hours"),
+            ("eu-west-1", "rotation 2, 744 of 744 hours"),
+        }
+        assert lab.bill().months()["2026-05"] == 4
+
     def test_a_rotation_is_no_request(self, lab):
         """
         What KMS does by itself, rotating and deleting, is not counted as a request.
@@ -261,6 +381,58 @@ class TestRequests:
             "Requests: RSA 2048 keys": 1,
             "Requests: other asymmetric keys": 1,
         }
+
+    @pytest.mark.parametrize(
+        ("operation", "spec", "group"),
+        [
+            ("GenerateDataKeyPair", "RSA_2048", "data-key-pair-rsa"),
+            ("GenerateDataKeyPairWithoutPlaintext", "RSA_4096", "data-key-pair-rsa"),
+            ("GenerateDataKeyPair", "ECC_NIST_P384", "data-key-pair-ecc"),
+            ("GenerateDataKeyPairWithoutPlaintext", "ECC_NIST_EDWARDS25519", "data-key-pair-ecc"),
+            ("Sign", "RSA_2048", "rsa2048"),
+            ("Verify", "RSA_3072", "asymmetric"),
+            ("GetPublicKey", "ECC_SECG_P256K1", "asymmetric"),
+            ("DeriveSharedSecret", "ECC_NIST_P256", "asymmetric"),
+            ("Sign", "ML_DSA_65", "asymmetric"),
+            ("Encapsulate", "ML_KEM_768", "asymmetric"),
+            ("GenerateMac", "HMAC_512", "standard"),
+            ("CreateGrant", "RSA_2048", "standard"),
+            ("ImportKeyMaterial", "ECC_NIST_P256", "standard"),
+            ("ReplicateKey", "SYMMETRIC_DEFAULT", "standard"),
+            ("ConnectCustomKeyStore", None, "standard"),
+        ],
+    )
+    def test_the_class_of_a_request(self, operation, spec, group):
+        """
+        Pairs go by their own spec, cryptography and GetPublicKey by the key's, and everything else is standard.
+        """
+        assert request_class(operation, spec) == group
+
+    def test_data_key_pairs_go_by_the_pairs_spec(self, lab):
+        """
+        A data key pair is charged by the spec that was asked for, whatever the key, and outside the free tier.
+        """
+        kms = lab.client()
+        key = new_key(kms)
+        kms.generate_data_key_pair(KeyId=key, KeyPairSpec="ECC_NIST_P256")
+        kms.generate_data_key_pair_without_plaintext(KeyId=key, KeyPairSpec="RSA_2048")
+
+        lines = {item.what: (item.quantity, item.price_usd) for item in lab.bill().items if item.unit == "request"}
+
+        assert lines["Requests: elliptic curve data key pairs"] == (1, Decimal("0.00001"))
+        assert lines["Requests: RSA data key pairs"] == (1, Decimal("0.0012"))
+
+    def test_requests_of_a_service_for_somebody(self, lab):
+        """
+        What a service asks of an AWS managed key on somebody's behalf is on that account's bill; the key is free.
+        """
+        s3 = lab.client(via="s3")
+        for _ in range(3):
+            s3.generate_data_key(KeyId="alias/aws/s3", KeySpec="AES_256")
+        lab.clock.travel(days=400)
+
+        assert lab.bill().total == 0
+        assert [item.quantity for item in lab.bill().items] == [3]
 
     def test_refused_requests_are_on_the_bill(self, lab, refused):
         """
@@ -431,9 +603,9 @@ class TestShown:
 _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("travel"), st.integers(1, 2_000)),
-        st.tuples(st.just("create"), st.sampled_from(["SYMMETRIC_DEFAULT", "RSA_2048", "RSA_3072"])),
+        st.tuples(st.just("create"), st.sampled_from(["SYMMETRIC_DEFAULT", "RSA_2048", "RSA_3072", "multi-Region"])),
         st.tuples(
-            st.sampled_from(["encrypt", "describe", "rotate", "schedule", "cancel", "enable", "guest"]),
+            st.sampled_from(["encrypt", "describe", "rotate", "schedule", "cancel", "enable", "guest", "replicate"]),
             st.integers(0, 3),
         ),
     ),
@@ -455,7 +627,10 @@ def test_equals_a_naive_fold_over_the_trail(steps):
         if verb == "travel":
             lab.clock.travel(hours=value)
         elif verb == "create":
-            keys.append(kms.create_key(KeySpec=value, KeyUsage="ENCRYPT_DECRYPT")["KeyMetadata"]["Arn"])
+            kind = (
+                {"MultiRegion": True} if value == "multi-Region" else {"KeySpec": value, "KeyUsage": "ENCRYPT_DECRYPT"}
+            )
+            keys.append(kms.create_key(**kind)["KeyMetadata"]["Arn"])
         elif keys:
             key = keys[value % len(keys)]
             try:
@@ -468,7 +643,7 @@ def test_equals_a_naive_fold_over_the_trail(steps):
     for account, answer in answers.items():
         assert answer.months() == naive_bill(lab.events(), account, lab.clock.now)
     requests = sum(item.quantity for one in answers.values() for item in one.items if item.unit == "request")
-    assert requests == sum(lab.trail()["eventType"] == "AwsApiCall")
+    assert requests == sum(lab.trail()["principal"].notna())
 
 
 def _do(verb, kms, guest, key):
@@ -485,6 +660,8 @@ def _do(verb, kms, guest, key):
             kms.cancel_key_deletion(KeyId=key)
         case "enable":
             kms.enable_key(KeyId=key)
+        case "replicate":
+            kms.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
         case "guest":
             guest.encrypt(KeyId=key, Plaintext=b"x")
 
@@ -508,7 +685,8 @@ def naive_bill(records, account, now):
                 ended.pop(key)
             if name == "RotateKey":
                 rotations.setdefault(key, []).append(at)
-        if mine and record["eventType"] == "AwsApiCall" and record["userIdentity"]["accountId"] == account:
+        who = record["userIdentity"]
+        if mine and "type" in who and who["accountId"] == account:  # AWS itself has no type
             spec = specs.get(key, "SYMMETRIC_DEFAULT") if name in ("Encrypt", "Decrypt") else "SYMMETRIC_DEFAULT"
             month = requests.setdefault(f"{at:%Y-%m}", {})
             month[spec] = month.get(spec, 0) + 1

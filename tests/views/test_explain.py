@@ -88,3 +88,56 @@ def test_an_allowed_call(lab):
     kms.create_key()
 
     assert explain.text(lab.last_verdict).startswith("ALLOW")
+
+
+class TestGrants:
+    @pytest.fixture
+    def granted(self, lab):
+        """The verdict on a role that a grant lets use a key, with a constraint."""
+        kms, role = lab.client(), lab.iam.create_role("App")
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        token = kms.create_grant(
+            KeyId=key,
+            GranteePrincipal=role,
+            Operations=["Encrypt"],
+            Constraints={"EncryptionContextSubset": {"tenant": "<a>"}},
+            Name="orders",
+        )["GrantToken"]
+        self.call = lambda **params: lab.client(role).encrypt(KeyId=key, Plaintext=b"x", **params)
+        self.call(EncryptionContext={"tenant": "<a>"}, GrantTokens=[token])
+        return lab.last_verdict
+
+    def test_a_grant_that_allows(self, granted):
+        """
+        A call that a grant allows names the grant in the sentence, and the grant has its clauses like a statement.
+        """
+        text = explain.text(granted)
+
+        assert text.startswith("ALLOW (grant)")
+        assert granted.sentence.startswith('Grant "orders"')
+        assert "the grant (Allow): applies" in text
+        assert "✔ matched  Grantee" in text
+        assert "✔ matched  Operations: wants Encrypt; the request has Encrypt" in text
+        assert text.count("matched  ") == len(clauses(granted))
+
+    def test_a_grant_is_a_table_of_its_own(self, granted):
+        """
+        The table of a grant says what the grant wants and what the request has, and escapes what people wrote.
+        """
+        table = explain.table(granted)
+
+        assert table.count("<caption") == len(granted.trace.policies)
+        assert "Grant &quot;orders&quot;" in table
+        assert "<a>" not in table
+
+    def test_a_grant_that_does_not_reach(self, granted, refused):
+        """
+        A call with another encryption context than the grant wants is denied, and the clause that failed is shown.
+        """
+        verdict = refused(self.call, EncryptionContext={"tenant": "b"}).evidence["verdict"]
+
+        text = explain.text(verdict)
+
+        assert text.startswith("DENY")
+        assert "✘ not matched  Constraint: wants EncryptionContextSubset" in text
+        assert "does not apply" in text

@@ -249,7 +249,7 @@ def forget(world: World, due: Due) -> bool:
     """Drop a grant whose end has reached all of KMS."""
     arn, _, grant_id = due.subject.partition(" ")
     key = key_by_arn(world, arn)
-    if key is None:  # deleted since, with all its grants
+    if key is None or grant_id not in key.grants:  # deleted since, with all its grants; perhaps replicated again
         return False
     key.drop_grant(grant_id)
     return True

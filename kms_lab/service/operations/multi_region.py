@@ -35,8 +35,12 @@ UPDATING_US = 10_000_000
 _PARTITIONS = ("cn-", "us-gov-", "us-iso-", "us-isob-", "us-isof-", "eu-isoe-", "eusc-")
 
 
-def _is_primary(call: Call) -> None:
-    """Only the primary of a multi-Region key can be replicated, or hand over its role."""
+def _require_primary(call: Call) -> None:
+    """Only the primary of a multi-Region key can be replicated, or hand over its role.
+
+    The state comes first: AWS's key-state table lets both operations say of a key that it is Creating, which only
+    replicas are.
+    """
     if not call.key.is_primary:
         # recorded for ReplicateKey on a replica; unverified: the same words for other keys and for UpdatePrimaryRegion
         raise UnsupportedOperationException(f"{call.key.arn} is not a multi-region primary key.")
@@ -54,7 +58,6 @@ def _replicate_checks(call: Call) -> Iterable[Check]:
     permission="kms:ReplicateKey",
     target=KEY_ONLY,
     checks=_replicate_checks,
-    kind=_is_primary,
     states=REPLICATE,
     quota=5,
     shown=("BypassPolicyLockoutSafetyCheck", "Description", "KeyId", "ReplicaRegion"),
@@ -79,6 +82,7 @@ def replicate_key(
 
     The lab knows no list of Regions: every name of AWS's form is one, and open to every account.
     """
+    _require_primary(call)
     world, primary = call.world, call.key
     if _partition(ReplicaRegion) != _partition(primary.region):
         # unverified: AWS's error; its text only says that both are in the same partition
@@ -139,7 +143,6 @@ def _update_checks(call: Call) -> Iterable[Check]:
     permission="kms:UpdatePrimaryRegion",
     target=KEY_ONLY,
     checks=_update_checks,
-    kind=_is_primary,
     states=UPDATE_PRIMARY,
     quota=5,
     shown=("KeyId", "PrimaryRegion"),
@@ -150,6 +153,7 @@ def update_primary_region(call: Call, *, KeyId: str, PrimaryRegion: str) -> None
 
     Cryptography goes on meanwhile. The states end when the lab's clock moves on: travel a minute.
     """
+    _require_primary(call)
     world, primary, replica = call.world, call.key, _successor(call)
     if replica is None:
         # unverified: AWS's error; also that the primary's own Region gives this one

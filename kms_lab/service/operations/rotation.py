@@ -56,7 +56,6 @@ def _rotates_automatically(call: Call) -> None:
     if call.key.origin == "EXTERNAL":
         note = NOTES[6]
         raise note.error(f"{call.key.arn} {note.text}")
-    _rotates_here(call)
 
 
 def _can_rotate(call: Call) -> None:
@@ -74,7 +73,8 @@ def _is_in_no_store(call: Call) -> None:
 
 
 def _rotates_here(call: Call) -> None:
-    """Related keys rotate together, when their primary does."""
+    """Related keys rotate together, when their primary does. The state comes first: AWS's key-state table lets these
+    operations say of a key that it is Creating, which only replicas are."""
     if _is_replica(call.key):
         # unverified: the error; the words were recorded for ReplicateKey on a replica
         raise UnsupportedOperationException(f"{call.key.arn} is not a multi-region primary key.")
@@ -105,6 +105,7 @@ def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | N
 
     No period means 365 days, also for a key that has another one: so says the parameter's text in AWS's model.
     """
+    _rotates_here(call)
     period = PERIOD_DAYS if RotationPeriodInDays is None else RotationPeriodInDays
     key, clock = call.key, call.world.clock
     if key.rotation_enabled and period == key.rotation_period_days:
@@ -126,6 +127,7 @@ def enable_key_rotation(call: Call, *, KeyId: str, RotationPeriodInDays: int | N
 )
 def disable_key_rotation(call: Call, *, KeyId: str) -> None:
     """Switch automatic rotation off. All material stays, so everything still decrypts."""
+    _rotates_here(call)
     _schedule(call.world, call.key, None, None)
     call.aftermath = synchronization(call.world, call.key)
 

@@ -102,10 +102,7 @@ def create_custom_key_store(
         raise LimitExceededException(
             f"The quota of {STORES_PER_REGION} custom key stores in this account and Region is reached."
         )
-    store = KeyStore(
-        f"cks-{world.entropy.take(9).hex()[:17]}", CustomKeyStoreName, CustomKeyStoreType, account, call.region,
-        world.clock.now_us,
-    )  # fmt: skip
+    store = KeyStore("", CustomKeyStoreName, CustomKeyStoreType, account, call.region, world.clock.now_us)
     _change(store, call)
     if CustomKeyStoreType == AWS_CLOUDHSM:
         cluster = _accept_cluster(world, store)
@@ -118,6 +115,7 @@ def create_custom_key_store(
         store.trust_anchor = cluster.trust_anchor
     else:
         _accept_proxy(world, store)
+    store.id = f"cks-{world.entropy.take(9).hex()[:17]}"
     shelf.stores[store.id] = store
     call.more = {"store_id": store.id}
     return {"CustomKeyStoreId": store.id}

@@ -72,7 +72,7 @@ def _encrypted(probe: Probe, value: Any) -> Result:
 def _by_admin(probe: Probe) -> list[Any]:
     """The learner's own calls, without those that the notebook makes for them."""
     shown = ("DescribeKey", "Decrypt")
-    return [call for call in probe.calls() if call.principal == ADMIN and call.operation not in shown]
+    return [call for call in probe.calls(principal=ADMIN) if call.operation not in shown]
 
 
 def _time_passed(probe: Probe, value: Any) -> Result:
@@ -145,7 +145,7 @@ def _letter_opens(probe: Probe) -> str:
 
 
 def _intern_leaves(probe: Probe) -> str:
-    by_intern = [call for call in probe.calls() if str(call.principal).endswith("Intern/lab")]
+    by_intern = probe.calls(principal=INTERN)
     if not by_intern:
         raise Unfinished
     return "a" if by_intern[0].error else "c"

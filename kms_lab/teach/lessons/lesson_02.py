@@ -32,7 +32,6 @@ from kms_lab.teach.exercise import (
     Result,
     Solution,
     describe,
-    not_attempted,
     right,
     wrong,
 )
@@ -143,7 +142,7 @@ def one_byte_broken(probe: Probe, value: Any) -> Result:
     """Judged on the bytes handed in, and on what the log has of the learner's own Decrypt."""
     whole, damaged = probe.given["code"], bytes(value)
     changed = sum(a != b for a, b in zip(whole, damaged))
-    kms = probe.fork().client()  # a copy of its own: the log shall hold the learner's calls only
+    kms = probe.client()
     answer = probe.code(lambda: kms.decrypt(CiphertextBlob=damaged, EncryptionContext=CODE_CONTEXT))
     refused = [c for c in probe.calls("Decrypt", ok=False) if c.error == (answer or DAMAGED) and c.context != SWAPPED]
     if damaged == whole:
@@ -253,8 +252,6 @@ def _move_stopped(tried: Tried) -> Result:
 
 def keeps_quiet(probe: Probe, value: Any) -> Result:
     """Judged on the records of CloudTrail, and by opening codes with the right locker and the wrong one."""
-    if not (isinstance(value, list | tuple) and len(value) == 2 and all(map(callable, value))):
-        return not_attempted("Hand in both functions: `lesson.q5.check((save_code, open_code))`.")
     save, fetch = value
     card, code = "".join(reversed(probe.given["card"])), b"door code 2718"
     start = len(probe.lab.world.log)
@@ -331,7 +328,7 @@ def what_a_bit_did(probe: Probe) -> str:
 
 def what_mover_could(probe: Probe) -> str:
     """Which of the role's two calls went through, as the log has it."""
-    mine = [call for call in probe.calls() if ":assumed-role/Mover/" in str(call.principal)]
+    mine = probe.calls(principal=probe.given["mover"])
     if {call.operation for call in mine} < {"ReEncrypt", "Decrypt"}:
         raise Unfinished
     moved, read = (any(c.operation == name and c.error is None for c in mine) for name in ("ReEncrypt", "Decrypt"))
@@ -536,6 +533,7 @@ lesson.q2.check(bytes(damaged))
         "saved.",
         check=locks_plan,
         expects="your function",
+        functions=1,
         hints=(
             "`lock_here(key, data)` needs a key of 32 bytes. Which call of KMS hands out such a key?",
             "The answer of `generate_data_key` holds the same key twice: once to use now, once to keep.",
@@ -570,6 +568,7 @@ lesson.q3.check(lock_plan)
         "under `alias/annex`, with the same context. No plaintext may leave KMS.",
         check=moves,
         expects="your function",
+        functions=1,
         hints=(
             "One call does it. You saw it two cells above.",
             "The old ciphertext opens with its context only, and the new one gets a context only if you send one.",
@@ -603,7 +602,7 @@ lesson.q4.check(move)
         "only.",
         check=keeps_quiet,
         expects="your two functions, `(save_code, open_code)`",
-        takes=(tuple, list),
+        functions=2,
         hints=(
             "What of the context must not be seen, and what of it ties the code to its place?",
             "The number of the locker is no secret. It is enough, if both functions send it.",

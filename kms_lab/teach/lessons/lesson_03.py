@@ -28,7 +28,6 @@ from kms_lab.teach.exercise import (
     Result,
     Solution,
     describe,
-    not_attempted,
     right,
     wrong,
 )
@@ -160,8 +159,6 @@ def seals(probe: Probe, function: Any) -> Result:
 
 def one_call(probe: Probe, value: Any) -> Result:
     """Exercise 3: 10 MB with one call, and back."""
-    if not (isinstance(value, list | tuple) and len(value) == 2 and all(map(callable, value))):
-        return not_attempted("Hand in both functions: `lesson.q3.check((encrypt_photo, decrypt_photo))`.")
     encrypt, decrypt = value
     photo = probe.given["photo"]
     tried = run(probe, encrypt, photo)
@@ -530,6 +527,7 @@ EXERCISES = (
         prompt="Fill the gap, so that the clip can be opened again, and only with the help of KMS.",
         check=seals,
         expects="your function",
+        functions=1,
         hints=(
             "Look at step 1 of part 2: the answer holds the same key twice.",
             "One copy opens the clip for anybody who finds it. The other one is safe in storage.",
@@ -549,6 +547,7 @@ EXERCISES = (
         prompt="Fill both gaps: ask KMS for what you need, and encrypt the scan with it.",
         check=seals,
         expects="your function",
+        functions=1,
         hints=(
             "Both lines stand in part 2, steps 1 and 2.",
             "The scan is larger than Encrypt takes. Ask KMS for a key, and lock the scan with its plaintext copy.",
@@ -566,7 +565,7 @@ EXERCISES = (
         "all that decrypting needs.",
         check=one_call,
         expects="your two functions, `(encrypt_photo, decrypt_photo)`",
-        takes=(tuple, list),
+        functions=2,
         hints=(
             "Exercise 2, and the cell of part 2 that opens the photo, have all the lines you need.",
             "Return wrapped key, nonce and ciphertext, in any layout you like. Decrypting begins with the wrapped key.",
@@ -593,6 +592,7 @@ EXERCISES = (
         prompt="Open an object of which nothing but its bytes is known: no key id, no alias, no notes.",
         check=opens_what_was_found,
         expects="your function",
+        functions=1,
         hints=(
             "Look at the parameters of `kms.decrypt`: only one is required.",
             "The wrapped key names its KMS key. Your app needs no list of keys.",
@@ -616,6 +616,7 @@ EXERCISES = (
         "Return a list: one saved object for each note.",
         check=capped,
         expects="your function",
+        functions=1,
         hints=(
             "When is a new data key due? Count the notes.",
             "Ask for a data key before the first note and after every hundredth. The nonce is new for every note.",
@@ -643,6 +644,7 @@ EXERCISES = (
         prompt='Write a function that tries to open a saved object and says who refuses: "KMS", "AES-GCM" or "nobody".',
         check=tells_who_refuses,
         expects="your function",
+        functions=1,
         hints=(
             "There are two calls that can fail: the one to KMS, and the one of AES-GCM.",
             "Put each into its own `try`. What you catch tells who refused.",

@@ -359,11 +359,14 @@ class LabWidget(ABC, Generic[S]):
 
     A subclass gives ``title``, ``view`` and ``summary``; ``controls`` if fields can be moved; ``table`` if
     the picture's facts are not all in words; ``react`` if there are buttons; ``settle`` if fields depend on
-    each other.
+    each other; ``css`` if the view has classes that the common style sheet does not know.
     """
 
     #: the widget's name: its visible heading, and what a screen reader calls it
     title: ClassVar[str] = ""
+    #: a style sheet of the widget's own, beside ``frame.css``; all its rules stand under ``.kms-lab``. It goes with the
+    #: picture, so the stored picture has it too
+    css: ClassVar[str] = ""
 
     def __init__(self, state: S) -> None:
         self._state = self.settle(state)
@@ -435,7 +438,8 @@ class LabWidget(ABC, Generic[S]):
 
     def _picture(self) -> str:
         twin = self.table(self._state)
-        return self.view(self._state) + (twin.twin() if twin else "")
+        style = f"<style>{theme.read_css(self.css)}</style>" if self.css else ""
+        return style + self.view(self._state) + (twin.twin() if twin else "")
 
     def _become(self, state: S) -> S:
         before, self._state = self._state, self.settle(state)

@@ -14,7 +14,7 @@ from html import escape
 from kms_lab.core.ciphertext import Part, parts
 from kms_lab.core.errors import KMSError
 from kms_lab.lab import Lab
-from kms_lab.teach import svg, theme
+from kms_lab.teach import svg
 from kms_lab.teach.widgets.base import LabWidget
 
 #: What the lab keeps in each part of a ciphertext, in plain words, and the part's hue.
@@ -37,7 +37,6 @@ GUARDS = {
     ("InvalidCiphertextException", True): "KMS found the key, but with it the bytes do not open: the seal is broken.",
 }
 FITS = "KMS found the key, and the seal holds: bytes and context are as they were."
-_CSS = theme.read_css("tamper_pad.css")
 #: The keys that the pad takes, besides the buttons.
 MOVES = ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End")
 FLIP, DECRYPT = " ", "Enter"
@@ -65,6 +64,7 @@ class TamperPad(LabWidget[State]):
     """Move to a byte, flip a bit of it, and let KMS try to open the result."""
 
     title = "Tamper with a ciphertext"
+    css = "tamper_pad.css"
 
     def __init__(self, lab: Lab, blob: bytes, context: Mapping[str, str] | None = None) -> None:
         self._lab = lab.fork()
@@ -76,8 +76,7 @@ class TamperPad(LabWidget[State]):
     def view(self, state: State) -> str:
         buttons = svg.row(svg.button("Decrypt", "decrypt", primary=True), svg.button("Put all bytes back", "reset"))
         return (
-            f"<style>{_CSS}</style>"
-            + svg.paragraph(
+            svg.paragraph(
                 "On the bytes: arrow left and right move by a byte, up and down by a part, Space flips the last bit, "
                 "Enter decrypts."
             )
@@ -237,11 +236,8 @@ def _cell(at: int, state: State, changed: bool) -> str:
 
 
 def _bit(bit: int, value: int) -> str:
-    """A button that flips one bit. Its key stays the same when its face changes, so it keeps the focus."""
-    return (
-        f'<button type="button" data-action="flip" data-value="{bit}" data-key="bit {bit}" {svg.KEYS_STAY}'
-        f' aria-label="Flip bit {bit}, now {value}">{value}</button>'
-    )
+    """A button that flips one bit."""
+    return svg.button(str(value), "flip", str(bit), label=f"Flip bit {bit}, now {value}", key=f"bit {bit}")
 
 
 def _count(number: int) -> str:
