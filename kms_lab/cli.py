@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -379,18 +379,16 @@ def travel(endpoint: str, **journey: float | str | None) -> None:
     happens at its own instant: rotations, deletions, expiries.
     """
     steps = {name: value for name, value in journey.items() if value is not None}
-    click.echo(_ask_clock(endpoint, json.dumps(steps).encode())["now"])
+    click.echo(_ask_clock(endpoint, json.dumps(steps).encode()))
 
 
-def _ask_clock(endpoint: str, body: bytes) -> dict[str, str]:
-    """Send a signed request to the clock of a served lab.
+def _ask_clock(endpoint: str, body: bytes) -> str:
+    """Send a signed request to the clock of a served lab, and return the time that it tells.
 
     Raises:
         click.ClickException: there are no credentials, no lab, or it refuses.
     """
-    import urllib.error
-    import urllib.parse
-    import urllib.request
+    from http.client import HTTPConnection, HTTPException
 
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -398,25 +396,36 @@ def _ask_clock(endpoint: str, body: bytes) -> dict[str, str]:
 
     from kms_lab.doors.http import CLOCK
 
-    url = endpoint.rstrip("/") + CLOCK
-    parts = urllib.parse.urlsplit(url)
-    if (parts.scheme, parts.hostname) not in {("http", "127.0.0.1"), ("http", "localhost")}:
+    place = _on_this_machine(endpoint)
+    if place is None:
         raise click.ClickException(f"{endpoint} is not the address of a lab on this machine")
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     key_id, secret, token = (os.environ.get(name) for name in names)
     if not key_id or not secret:
         raise click.ClickException("set the environment variables that kms-lab serve printed")
-    request = AWSRequest("POST", url, {"Content-Type": "application/json"}, body)
+    request = AWSRequest("POST", f"http://{place[0]}:{place[1]}{CLOCK}", {"Content-Type": "application/json"}, body)
     SigV4Auth(Credentials(key_id, secret, token), "kms", REGION).add_auth(request)
-    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with no_proxy.open(urllib.request.Request(url, body, dict(request.headers.items()))) as answer:
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as refusal:
-        told = json.load(refusal)
-        raise click.ClickException(told.get("message") or told.get("Message") or str(refusal)) from refusal
-    except OSError as error:
+        with closing(HTTPConnection(*place)) as connection:
+            connection.request("POST", CLOCK, body, dict(request.headers.items()))
+            told = dict(json.load(connection.getresponse()))
+    except (OSError, HTTPException, TypeError, ValueError) as error:  # the last two: what answers is no lab
         raise click.ClickException(f"no lab answers at {endpoint}: {error}") from error
+    if "now" not in told:
+        raise click.ClickException(told.get("message") or told.get("Message") or f"no lab answers at {endpoint}")
+    return str(told["now"])
+
+
+def _on_this_machine(endpoint: str) -> tuple[str, int] | None:
+    """Return host and port of a lab's address; None for an address of anything else."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        return None
+    return (host, port) if host in ("127.0.0.1", "localhost") and parts.scheme == "http" else None
 
 
 # ---- kms-lab progress

@@ -155,7 +155,7 @@ class Lab:
             LookupError: there is no such key.
         """
         name = parse_key_reference(reference)
-        shelf = self.world.shelf(name.account or account, name.region or region)
+        shelf = self.world.look(name.account or account, name.region or region)
         key_id = name.name
         if name.kind == "alias" and key_id in shelf.aliases:
             key_id = shelf.aliases[key_id].key_id
@@ -232,8 +232,7 @@ class Lab:
 
     def restore(self, other: "Lab") -> None:
         """Put another lab's world in place of this one's; clients of this lab go on in it."""
-        self.world.become(other.world.fork())
-        self._calls.clear()
+        self._become(other.world.fork())
 
     def bookmark(self, name: str = "bookmark") -> None:
         """Remember the whole lab under a name, in place of what had that name; ``rewind`` comes back to it.
@@ -253,8 +252,7 @@ class Lab:
         if name not in self._bookmarks:
             known = ", ".join(map(repr, self._bookmarks)) or "none yet"
             raise LabError(f"there is no bookmark {name!r}; lab.bookmark({name!r}) makes one. Bookmarks: {known}")
-        self.world.become(self._bookmarks[name].fork())
-        self._calls.clear()
+        self._become(self._bookmarks[name].fork())
 
     def save(self, path: str | Path) -> None:
         """Write the whole lab to one JSON file, at once or not at all. It holds key material: keep it to yourself."""
@@ -283,6 +281,12 @@ class Lab:
         self.xks = Xks(world, ACCOUNT)
         self._calls: deque[Call] = deque(maxlen=1)  # the last one
         self._bookmarks: dict[str, World] = {}
+
+    def _become(self, world: World) -> None:
+        """Go on in another world. Credentials that were given out stay good: code that holds them does not go back."""
+        world.access_keys = {**self.world.access_keys, **world.access_keys}
+        self.world.become(world)
+        self._calls.clear()
 
     def _known(self, principal: str) -> Principal:
         who = Principal.parse(principal)
@@ -324,8 +328,11 @@ class LabClock:
             The new time.
 
         Raises:
-            ValueError: the journey would go back in time, or into the last years before 9999, where dates end.
+            ValueError: the journey would go back in time, or into the last years before 9999, where dates end; or both
+                a distance and a moment are given.
         """
+        if to is not None and any((days, hours, minutes, seconds)):
+            raise ValueError("give either a distance or the moment to arrive at, but not both")
         step_us = round(days * DAY_US + hours * HOUR_US + minutes * 60_000_000 + seconds * 1_000_000)
         until = self._world.clock.now_us + step_us if to is None else to_us(to)
         if until > _END_US:
@@ -375,9 +382,11 @@ class Iam:
         return list(self._world.identities)
 
     def _create(self, arn: str, policies: Iterable[Document]) -> str:
-        if arn in self._world.identities:
-            raise LabError(f"{arn} exists already; lab.iam.put_policies changes what it may do")
         Principal.parse(arn)
+        for other in self._world.identities:
+            # a name is taken under any path: IAM User Guide, "IAM identifiers"; the ARN of a session does not show it
+            if arn.rpartition("/")[2] == other.rpartition("/")[2] and arn.split("/")[0] == other.split("/")[0]:
+                raise LabError(f"{other} exists already; lab.iam.put_policies changes what it may do")
         self._world.identities[arn] = Identity(arn, _texts(policies))
         return arn
 

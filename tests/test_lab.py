@@ -159,6 +159,30 @@ def test_policies_that_are_no_policies(lab, policies, advice):
     assert lab.iam.policies(role) == []
 
 
+def test_a_name_is_taken_under_any_path(lab):
+    """
+    A second role of the same name is refused, also under another path: sessions do not show the path.
+    """
+    lab.iam.create_role("App")
+    lab.iam.create_user("App")
+    lab.iam.create_role("App", account="444455556666")
+
+    for name in ("App", "team/App"):
+        with pytest.raises(LabError, match=r"role/App exists already"):
+            lab.iam.create_role(name)
+
+
+def test_a_distance_or_a_moment(lab):
+    """
+    A journey has a distance or an end; with both the clock does not move.
+    """
+    before = lab.clock.now
+
+    with pytest.raises(ValueError, match="but not both"):
+        lab.clock.travel(days=1, to=before)
+    assert lab.clock.now == before
+
+
 def test_a_key_shows_itself_in_one_line(lab):
     """
     A key's record shows what it is, and neither its policy nor a secret.
@@ -211,3 +235,30 @@ class TestBookmarks:
         lab.bookmark("here")
         with pytest.raises(LabError, match="'here'"):
             lab.rewind("there")
+
+    def test_credentials_outlive_a_rewind(self):
+        """
+        Code that was given credentials can go on using them after the lab went back to before they were made.
+        """
+        lab = Lab(seed=3)
+        lab.bookmark("before")
+        with lab.boto3():
+            import boto3
+
+            kms = boto3.client("kms")
+            kms.create_key()
+            lab.rewind("before")
+            assert kms.list_keys()["Keys"] == []
+
+    def test_looking_leaves_no_trace(self):
+        """
+        Asking for keys of accounts and Regions that have none leaves the saved lab as it was, but for the log.
+        """
+        lab = Lab(seed=3)
+        shelves = len(lab.world.shelves)
+        for region in ("eu-west-1", "eu-west-2"):
+            with pytest.raises(LookupError):
+                lab.key("alias/nowhere", region=region)
+            with pytest.raises(KMSError):
+                lab.client(region=region).describe_key(KeyId=f"arn:aws:kms:{region}:444455556666:alias/nowhere")
+        assert len(lab.world.shelves) == shelves

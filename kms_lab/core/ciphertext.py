@@ -80,14 +80,10 @@ def parse(data: bytes) -> Blob:
     Raises:
         Undecryptable: this is not a blob of the lab.
     """
-    total = len(data)
-    if total < _HEADER + TAG_BYTES:
+    account, key_id, material_id, total, cut = _made_by(data[:_NONCE_AT])
+    if total != len(data):
         raise Undecryptable
-    account, key_id, material_id = _made_by(data[:_LENGTH_AT])
-    length = data[_LENGTH_AT] << 8 | data[_LENGTH_AT + 1]
-    if total != size(length):
-        raise Undecryptable
-    return Blob(account, key_id, material_id, data, total - length - TAG_BYTES)
+    return Blob(account, key_id, material_id, data, cut)
 
 
 class Part(NamedTuple):
@@ -152,13 +148,17 @@ def _frame(key_id: str, account: str, material_id: str, plaintext_length: int) -
 
 
 @lru_cache(maxsize=4096)
-def _made_by(start: bytes) -> tuple[str, str, str]:
-    """Return account, key id and material id that a header's start names."""
+def _made_by(start: bytes) -> tuple[str, str, str, int, int]:
+    """Return account, key id and material id that a header's start names, how long the blob is, and where it is cut."""
+    if len(start) < _NONCE_AT:
+        raise Undecryptable
     kind, account, key, material_id = start[8:9], start[9:15], start[15:31].hex(), start[31:63].hex()
     if not start.startswith(MAGIC) or kind > b"\x01":
         raise Undecryptable
     key_id = f"mrk-{key}" if kind == b"\x01" else "-".join((key[:8], key[8:12], key[12:16], key[16:20], key[20:]))
-    return f"{int.from_bytes(account, 'big'):012d}", key_id, material_id
+    length = int.from_bytes(start[_LENGTH_AT:])
+    total = size(length)
+    return f"{int.from_bytes(account, 'big'):012d}", key_id, material_id, total, total - length - TAG_BYTES
 
 
 __all__ = ["Blob", "Part", "Undecryptable", "canonical", "open_blob", "parse", "parts", "seal", "size"]

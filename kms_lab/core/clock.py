@@ -27,8 +27,11 @@ def to_us(moment: datetime) -> int:
     """Return microseconds from an aware time.
 
     Raises:
+        TypeError: not a ``datetime``.
         ValueError: the time has no zone, so nobody can know which moment is meant.
     """
+    if not isinstance(moment, datetime):
+        raise TypeError(f"{moment!r} is not a datetime; write datetime(2027, 1, 1, tzinfo=timezone.utc)")
     if moment.tzinfo is None:
         raise ValueError(f"{moment!r} has no time zone; write datetime(..., tzinfo=timezone.utc)")
     return (moment - EPOCH) // _MICROSECOND
@@ -122,6 +125,10 @@ class Clock:
             self._set(max(entry.when_us, self.now_us))
             yield entry
         self._set(until_us)
+
+    def put_back(self, entry: Due) -> None:
+        """Enter again what ``advance`` took off, because it could not be done."""
+        heapq.heappush(self._due, entry)
 
     def copy(self) -> "Clock":
         twin = Clock(self.now_us)

@@ -45,12 +45,23 @@ _READ: dict[str, tuple[type, ...]] = {**_TYPES, "blob": (bytes,), "timestamp": (
 @cache
 def load() -> dict[str, Any]:
     """Return the whole model as botocore ships it, read once."""
+    model: dict[str, Any] = json.loads(gzip.decompress(_home().joinpath("service-2.json.gz").read_bytes()))
+    return model
+
+
+@cache
+def paginators() -> dict[str, dict[str, Any]]:
+    """Return botocore's settings of the operations that answer page by page, by AWS's name."""
+    pages: dict[str, dict[str, Any]] = json.loads(_home().joinpath("paginators-1.json").read_bytes())["pagination"]
+    return pages
+
+
+def _home() -> Path:
+    """Where botocore keeps what it knows of KMS."""
     spec = importlib.util.find_spec("botocore")
     if spec is None or not spec.submodule_search_locations:
         raise ImportError("botocore carries AWS's model of KMS and is not installed: pip install boto3")
-    path = Path(spec.submodule_search_locations[0], "data", "kms", "2014-11-01", "service-2.json.gz")
-    model: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-    return model
+    return Path(spec.submodule_search_locations[0], "data", "kms", "2014-11-01")
 
 
 @cache
@@ -152,7 +163,8 @@ def _as_bytes(value: Any) -> Any:
 
 def _read(value: Any, shape: Shape) -> Any:
     kind = shape["type"]
-    if not isinstance(value, _READ[kind]) or (kind == "timestamp" and not _is_time(value)):
+    fits = isinstance(value, _READ[kind]) and (kind != "timestamp" or _type_fits(value, kind))
+    if not fits:
         raise TypeError(f"a value of type {type(value).__name__} stands where the model has a {kind}")
     match kind:
         case "structure":

@@ -132,8 +132,12 @@ class World:
         #: what ``service.quota`` remembers of counting the log; it can always be counted anew
         self.meter: object | None = None
 
+    def look(self, account: str, region: str) -> Shelf:
+        """Return what one account has in one Region, for reading only: an empty shelf if it never had anything."""
+        return self.shelves.get((account, region)) or Shelf(account, region)
+
     def shelf(self, account: str, region: str) -> Shelf:
-        """Return what one account has in one Region; empty if it never had anything."""
+        """Return what one account has in one Region, to put something there; made if it never had anything."""
         shelf = self.shelves.get((account, region))
         if shelf is None:
             shelf = self.shelves[account, region] = Shelf(account, region)
@@ -164,7 +168,7 @@ class World:
 
     def store_of(self, key: Key) -> KeyStore | None:
         """Return the custom key store that a key lives in."""
-        return self.shelf(key.account, key.region).stores.get(key.store_id) if key.store_id else None
+        return self.look(key.account, key.region).stores.get(key.store_id) if key.store_id else None
 
     def move(self, key: Key, state: str, *, told: bool = True) -> None:
         """Change a key's state, and note when the one before ended.

@@ -168,7 +168,7 @@ def accept(spec: str, secret: bytes) -> bytes:
 
 
 def _accept_private_key(spec: str, secret: bytes) -> bytes:
-    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.exceptions import InternalError, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
         NoEncryption,
@@ -180,7 +180,7 @@ def _accept_private_key(spec: str, secret: bytes) -> bytes:
         raise UnfitMaterial
     try:
         key = load_der_private_key(secret, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):  # InternalError: Ed448 of a wrong length
         raise UnfitMaterial from None
     if _spec_of(key) != spec:
         raise UnfitMaterial

@@ -175,10 +175,11 @@ def _response(world: World, key: AccessKey, request: Any, listener: wire.Listene
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     host = headers.setdefault("host", url.netloc.removesuffix(_PORTS.get(url.scheme, ":")))
     service = _service(headers, host)
-    world.access_keys.setdefault(key.id, key)
     try:
-        who, region, _ = verify(world, request.method, url.path, url.query, headers, _bytes(request.body))
-        reply = _reply(world, who, region, service, request, listener)
+        with wire.turn:
+            world.access_keys.setdefault(key.id, key)
+            who, region, _ = verify(world, request.method, url.path, url.query, headers, _bytes(request.body))
+            reply = _reply(world, who, region, service, request, listener)
     except RequestError as refused:
         reply = sts.refusal(refused) if service == "sts" else wire.refusal(refused)
     return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))

@@ -8,7 +8,7 @@ import html
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -78,17 +78,25 @@ class Client:
     def can_paginate(self, operation_name: str) -> bool:
         """Say whether a method answers page by page."""
         operation = _operation_of(operation_name)
-        return operation is not None and "NextMarker" in model.operation(operation).output_members
+        return operation in model.paginators()
 
-    def get_paginator(self, operation_name: str) -> "Paginator":
-        """Return boto3's paginator for a listing method.
+    def get_paginator(self, operation_name: str) -> Any:
+        """Return boto3's own paginator for a listing method: ``.paginate(PaginationConfig={"MaxItems": 5})``.
 
         Raises:
             ValueError: the method does not answer page by page.
         """
-        if not self.can_paginate(operation_name):
+        operation = _operation_of(operation_name)
+        if operation is None or operation not in model.paginators():
             raise ValueError(f"{operation_name} does not answer page by page; list_keys does, for example")
-        return Paginator(getattr(self, operation_name))
+        from botocore.model import ServiceModel  # here, because botocore costs every other use of the lab its start
+        from botocore.paginate import Paginator
+
+        shape = ServiceModel(model.load(), "kms").operation_model(operation)
+        return Paginator(getattr(self, operation_name), model.paginators()[operation], shape)
+
+    def close(self) -> None:
+        """Do nothing: there is no connection to close. It is here because boto3's clients have it."""
 
     def _method(self, row: Row) -> Method:
         shape = row.model
@@ -129,22 +137,6 @@ class Client:
         method.__name__ = model.snake_case(operation)
         method.__doc__ = f"AWS has {operation}; the lab does not have it yet."
         return method
-
-
-class Paginator:
-    """Iterate over all pages of a listing: ``for page in kms.get_paginator("list_keys").paginate(): ...``."""
-
-    def __init__(self, method: Method) -> None:
-        self._method = method
-
-    def paginate(self, **params: Any) -> Iterator[dict[str, Any]]:
-        """Yield page after page, asking for the next one only when it is wanted."""
-        while True:
-            page = self._method(**params)
-            yield page
-            if not page["Truncated"]:
-                return
-            params["Marker"] = page["NextMarker"]
 
 
 @cache

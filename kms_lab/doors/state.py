@@ -82,14 +82,19 @@ def sole_user(path: Path) -> Iterator[None]:
 
     Raises:
         LabError: another process holds it.
-        OSError: no file can be made there.
+        OSError: no file can be made there, or a link is in its place.
     """
-    with open(path.with_name(f".{path.name}.lock"), "ab") as file:
+    with open(path.with_name(f".{path.name}.lock"), "ab", opener=_own_file) as file:
         try:
             _lock(file)
         except OSError as error:
             raise LabError(f"{path} is in use by another server") from error
         yield
+
+
+def _own_file(path: str, flags: int) -> int:
+    """Open a file that others cannot read, and no link: that could lead to any file."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 if sys.platform == "win32":
@@ -103,7 +108,6 @@ else:
     import fcntl
 
     def _lock(file: IO[bytes]) -> None:
-        os.fchmod(file.fileno(), 0o600)
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

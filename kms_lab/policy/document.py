@@ -21,6 +21,10 @@ Kind = Literal["key", "identity"]
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 
+#: AWS KMS's sentences for what is wrong with a key policy. Source: reports of 2024 and later, a public template checker
+NO_PRINCIPAL = "Policy contains a statement with no principal."
+INVALID_PRINCIPALS = "Policy contains a statement with one or more invalid principals."
+
 _POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_ELEMENTS = frozenset(
     (
@@ -62,11 +66,17 @@ OPERATORS = frozenset(
 
 
 class PolicyError(ValueError):
-    """A document that is no policy; ``problems`` holds every reason, in reading order."""
+    """A document that is no policy.
 
-    def __init__(self, problems: list[str]) -> None:
+    Attributes:
+        problems: every reason, in reading order.
+        aws: AWS KMS's sentence for all of them; "" where none was seen, or they have different ones.
+    """
+
+    def __init__(self, problems: list[str], aws: str = "") -> None:
         super().__init__(" ".join(problems))
         self.problems = problems
+        self.aws = aws
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,8 @@ def parse(source: str | Mapping[str, object], kind: Kind) -> Policy:
     data: object = _decode(source, reader.problems) if isinstance(source, str) else source
     policy = reader.policy(data)
     if policy is None or reader.problems:
-        raise PolicyError(reader.problems)
+        sentences = {reader.sentences.get(problem, "") for problem in reader.problems}
+        raise PolicyError(reader.problems, sentences.pop() if len(sentences) == 1 else "")
     return policy
 
 
@@ -192,6 +203,7 @@ class _Reader:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.problems: list[str] = []
+        self.sentences: dict[str, str] = {}  # AWS's, by the problem that it tells of
 
     def policy(self, data: object) -> Policy | None:
         if not isinstance(data, Mapping):
@@ -280,10 +292,11 @@ class _Reader:
             if present:
                 self.problems.append(f"{where}: an identity policy cannot have {present[0]}.")
             return None
+        if not present:
+            self.tell(f"{where} needs a Principal.", NO_PRINCIPAL)
+            return None
         if len(present) != 1:
-            self.problems.append(
-                f"{where} has both Principal and NotPrincipal." if present else f"{where} needs a Principal."
-            )
+            self.problems.append(f"{where} has both Principal and NotPrincipal.")
             return None
         value = data[present[0]]
         if value == "*":
@@ -296,6 +309,9 @@ class _Reader:
             if name not in lists:
                 self.problems.append(f"{where}: {name!r} is not a type of principal.")
                 continue
+            if listed == []:
+                self.tell(f"{where}: {present[0]} {name} is an empty list.", NO_PRINCIPAL)
+                continue
             lists[name] = self.text_list(f"{where}: {present[0]} {name}", listed)
         return Principals(
             everyone="*" in lists["AWS"],
@@ -304,6 +320,11 @@ class _Reader:
             federated=lists["Federated"],
             canonical=lists["CanonicalUser"],
         )
+
+    def tell(self, problem: str, sentence: str) -> None:
+        """Note a problem for which AWS has a sentence of its own."""
+        self.problems.append(problem)
+        self.sentences[problem] = sentence
 
     def aws_principals(self, where: str, listed: tuple[str, ...]) -> Iterator[str]:
         for text in listed:
@@ -314,9 +335,10 @@ class _Reader:
             elif _AWS_PRINCIPAL.fullmatch(text) or _UNIQUE_ID.fullmatch(text):
                 yield text
             else:
-                self.problems.append(
+                self.tell(
                     f"{where}: {text!r} is not a principal; name an account, user, role or session"
-                    " in full, without wildcards."
+                    " in full, without wildcards.",
+                    INVALID_PRINCIPALS,
                 )
 
     def conditions(self, where: str, data: object) -> Iterator[ConditionTest]:

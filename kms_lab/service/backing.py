@@ -218,8 +218,8 @@ def home_of_new_key(
     return store
 
 
-def settle(world: World, store: KeyStore, key: Key, secret: bytes, xks_key_id: str | None) -> bytes:
-    """Give a new key its place in a key store, and return what KMS keeps of its secret.
+def accept_new_key(world: World, store: KeyStore, xks_key_id: str | None) -> None:
+    """Refuse a new key for which its key store has no place.
 
     Raises:
         CloudHsmClusterInvalidConfigurationException: the cluster has not two active HSMs in two Zones.
@@ -231,12 +231,17 @@ def settle(world: World, store: KeyStore, key: Key, secret: bytes, xks_key_id: s
         cluster = running(world, store)
         if cluster is None or len(set(cluster.zones)) < ZONES_TO_CREATE:
             raise CloudHsmClusterInvalidConfigurationException(_TOO_FEW_HSMS)
-        key.store_id, key.backing_id = store.id, key.id
-        cluster.keys[key.id] = secret
+    else:
+        assert xks_key_id is not None
+        _accept_external_key(world, store, xks_key_id)
+
+
+def settle(world: World, store: KeyStore, key: Key, secret: bytes, xks_key_id: str | None) -> bytes:
+    """Give a new key its place in a key store that has one for it, and return what KMS keeps of its secret."""
+    key.store_id, key.backing_id = store.id, xks_key_id or key.id
+    if store.type == AWS_CLOUDHSM:
+        world.clusters[store.cluster_id].keys[key.id] = secret
         return b""
-    assert xks_key_id is not None
-    _accept_external_key(world, store, xks_key_id)
-    key.store_id, key.backing_id = store.id, xks_key_id
     return secret
 
 

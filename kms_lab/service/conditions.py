@@ -102,7 +102,7 @@ def _request_alias(call: Call, _key: Key | None) -> Value:
 
 
 def _resource_aliases(call: Call, key: Key | None) -> Value:
-    return None if key is None else call.world.shelf(key.account, key.region).aliases_of(key.id) or None
+    return None if key is None else call.world.look(key.account, key.region).aliases_of(key.id) or None
 
 
 def _caller_account(call: Call, _key: Key | None) -> Value:

@@ -10,4 +10,4 @@ def key_by_arn(world: World, arn: str) -> Key | None:
     name = parse_key_reference(arn)
     assert name.region is not None
     assert name.account is not None
-    return world.shelf(name.account, name.region).keys.get(name.name)
+    return world.look(name.account, name.region).keys.get(name.name)

@@ -1,9 +1,9 @@
 """The gates that every call passes, each a small function of the call. A row names which of them it needs.
 
-The order is validate, resolve, authorize, kind, state, options, usage, dry run; then ``quota``. That parameters
+The order is validate, resolve, quota, grant tokens, authorize, kind, state, recipient, usage, dry run. That parameters
 come first, that the key is found before it is authorized, and that DryRun answers last is AWS's own;
-RotateKeyOnDemand was recorded to look at the state before the spec. # unverified: authorization before state for a
-caller who may not use a disabled key, and state before usage.
+RotateKeyOnDemand was recorded to look at the state before the spec. # unverified: the places of the quota and of grant
+tokens, authorization before state for a caller who may not use a disabled key, and state before usage.
 
 Source: AWS KMS Developer Guide, "Cryptographic details: Decrypt"; recordings of AWS's answers.
 """
@@ -26,7 +26,6 @@ from kms_lab.service import grants, resolve, states
 from kms_lab.service.conditions import context_of
 from kms_lab.service.operation import KEY_ONLY, KEY_OR_ALIAS, NO_KEY, Call, Gate, Row
 
-_OPTIONS = frozenset({"GrantTokens", "Recipient"})
 _REMEMBERED_GRANTS = 64
 _RESOLVERS: dict[str, Gate] = {KEY_OR_ALIAS: resolve.key_or_alias, KEY_ONLY: resolve.key_only}
 
@@ -38,13 +37,15 @@ def gates_of(row: Row) -> tuple[Gate, ...]:
         gates.append(known_members)
     if row.target != NO_KEY:
         gates.append(_RESOLVERS[row.target] if isinstance(row.target, str) else row.target)
+    if "GrantTokens" in row.model.members and "InvalidGrantTokenException" in row.model.errors:
+        gates.append(tokens)  # DescribeKey takes tokens too, and by AWS's model never finds fault with one
     gates.append(authorize if row.checks is None else authorize_all)
     if row.kind is not None:
         gates.append(row.kind)
     if row.states:
         gates.append(state)
-    if any(option in row.model.members for option in _OPTIONS):
-        gates.append(options)
+    if "Recipient" in row.model.members:
+        gates.append(recipient)
     if row.usage:
         gates.append(usage)
     if "DryRun" in row.model.members:
@@ -81,11 +82,11 @@ def known_members(call: Call) -> None:
 
 def authorize(call: Call) -> None:
     """Ask the policies whether the caller may do this to the key that was found."""
-    key = call.key
-    if key is None:
-        check(call, call.row.permission, "*", call.principal.account, None)
-    else:
-        check(call, call.row.permission, key.arn, key.account, key)
+    key, permission = call.key, call.row.permission
+    resource, account = (key.arn, key.account) if key is not None else ("*", call.principal.account)
+    verdict = call.verdict = verdict_of(call, permission, resource, account, key)
+    if not verdict.allowed:
+        raise _denied(call, permission, resource, account, verdict)
 
 
 def authorize_all(call: Call) -> None:
@@ -103,7 +104,7 @@ def check(call: Call, permission: str, resource: str, account: str, key: Key | N
     """
     verdict = call.verdict = verdict_of(call, permission, resource, account, key)
     if not verdict.allowed:
-        raise AccessDeniedException(_denial(call, permission, resource, account, verdict), verdict=verdict)
+        raise _denied(call, permission, resource, account, verdict)
 
 
 def verdict_of(
@@ -144,17 +145,16 @@ def state(call: Call) -> None:
         raise error
 
 
-def options(call: Call) -> None:
-    """Refuse grant tokens that belong to no grant, and what the lab has no means for: enclaves."""
-    params = call.params
-    if _OPTIONS.isdisjoint(params):
-        return
-    if "InvalidGrantTokenException" in call.row.model.errors:
-        # DescribeKey takes tokens too, and by AWS's model never finds fault with one.
-        # unverified: that the token of another grant, for another key or grantee, does no harm
-        for token in params.get("GrantTokens") or ():
-            grants.by_token(call.world, token)
-    if params.get("Recipient"):
+def tokens(call: Call) -> None:
+    """Refuse grant tokens that belong to no grant: authorization cannot look at what they stand for."""
+    # unverified: that the token of another grant, for another key or grantee, does no harm
+    for token in call.params.get("GrantTokens") or ():
+        grants.by_token(call.world, token)
+
+
+def recipient(call: Call) -> None:
+    """Refuse what the lab has no means for: an answer for an enclave."""
+    if call.params.get("Recipient"):
         raise UnsupportedByLab("The lab has no Nitro enclaves, so it cannot encrypt its answer for one (Recipient).")
 
 
@@ -219,18 +219,24 @@ def _policies(
 _LAYERS = {"key-policy": "a resource-based policy", "identity-policy": "an identity-based policy"}
 
 
+def _denied(call: Call, permission: str, resource: str, account: str, verdict: Verdict) -> AccessDeniedException:
+    return AccessDeniedException(_denial(call, permission, resource, account, verdict), verdict=verdict)
+
+
 def _denial(call: Call, permission: str, resource: str, account: str, verdict: Verdict) -> str:
     """Return AWS's message: one policy type is named, even where several refuse."""
     foreign = account != call.principal.account
     by_ciphertext = call.blob is not None and call.params.get("KeyId") is None and call.row.name == "Decrypt"
     target = "on the resource associated with this ciphertext" if by_ciphertext else f"on resource: {resource}"
+    if resource.endswith(":key/*"):
+        target = ""  # kms:TagResource for a key that is not yet: AWS names no resource, by several reports of CreateKey
     # what the caller's own policies say is no secret of the other account
     own = verdict.reason == "cross-account-no-iam-policy" or (
         verdict.reason == "explicit-deny" and verdict.decided_by.layer == "identity-policy"
     )
     if foreign and not own:
         return resolve.nowhere(call, target if by_ciphertext else "on this resource", permission)
-    start = f"User: {call.principal.arn} is not authorized to perform: {permission} {target} "
+    start = f"User: {call.principal.arn} is not authorized to perform: {permission} {target}".rstrip() + " "
     if verdict.reason == "explicit-deny":
         return start + f"with an explicit deny in {_LAYERS[verdict.decided_by.layer]}"
     if verdict.decided_by.layer == "key-policy":

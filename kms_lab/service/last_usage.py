@@ -28,6 +28,8 @@ def last_use(world: World, key: Key) -> int | None:
     if not uses and not as_source:
         return None
     for index in range(len(log) - 1, -1, -1):
+        if log.at_us[index] < key.created_us:
+            break  # before that, a replica's ARN was an earlier replica's
         number = log.what[index]
         if number in uses or (number in as_source and log.more[index]["source_key"] == key.arn):
             return index

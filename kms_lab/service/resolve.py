@@ -56,7 +56,7 @@ def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Ke
         InvalidArnException: an alias stands where only a key is taken.
         AccessDeniedException: another account has no such key; AWS does not tell missing from forbidden.
     """
-    own = call.world.shelf(call.principal.account, call.region)
+    own = call.world.look(call.principal.account, call.region)
     key = own.keys.get(text)
     if key is not None:
         return key
@@ -76,7 +76,7 @@ def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Ke
     if name.region is not None and name.region != call.region:
         raise NotFoundException(f"Invalid arn {name.region}")
     account = name.account or own.account
-    shelf = own if account == own.account else call.world.shelf(account, call.region)
+    shelf = own if account == own.account else call.world.look(account, call.region)
     if name.kind == "id":
         key = shelf.keys.get(name.name)
         missing = f"Key '{key_arn(call.region, account, name.name)}' does not exist"
@@ -146,7 +146,7 @@ def opener(
         return find(call, named, action=action), None
     if named is not None:
         return find(call, named, action=action), blob
-    key = call.world.shelf(blob.account, call.region).keys.get(blob.key_id)
+    key = call.world.look(blob.account, call.region).keys.get(blob.key_id)
     if key is None:
         raise AccessDeniedException(nowhere(call, "on the resource associated with this ciphertext", action))
     return key, blob

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from kms_lab.core.errors import KMSError, LabError, ParameterError
+from kms_lab.core.errors import AccessDeniedException, KMSError, LabError, ParameterError
 from kms_lab.teach.card import Card, Tone, in_notebook, show
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -35,6 +35,7 @@ WHAT_TO_TRY = {
     "UnsupportedByLab": "The lab does not have this yet; AWS does.",
     "ValidationException": "Read what AWS says: change that in the call, and run the cell again.",
 }
+_NO_KEY_FOUND = "KMS found no key whose policies it could ask. Check the Region, the key ID, the ciphertext."
 
 #: What to change in a call that was never sent: a pattern over boto3's words, and advice.
 WHAT_TO_CHANGE = (
@@ -50,12 +51,13 @@ WHAT_TO_CHANGE = (
     (r"valid types: <class 'list'>", "A list stands in brackets, even with one thing in it."),
     (
         r"valid types: <class 'bytes'>",
-        'Bytes have a `b` before the quotes: `b"..."`. From text: `text.encode()`.',
+        'Bytes have a `b` before the quotes: `b"..."`. From text: `text.encode()`; from a list: `bytes(numbers)`.',
     ),
     (r"^Unknown parameter", "Compare the name, letter by letter and with its capitals, with those that AWS has."),
     (r"^Missing required", "Add this parameter: the call cannot do without it."),
     (r"^Invalid (length|value)", "It is too short or too small, or nothing is in it."),
 )
+_LONG_VALUE = r"(value: .{60}).+(, type: <class)"
 #: what boto3 calls the error of a call that it does not send
 NOT_SENT = "ParamValidationError"
 
@@ -124,9 +126,13 @@ def refusal_card(error: KMSError) -> Card:
     lines = [f"`{error.code}`. {message}"]
     if sentence := verdict_sentence(error):
         lines.append(f"Why: {sentence}")
-    if advice := WHAT_TO_TRY.get(error.code):
+    if advice := _NO_KEY_FOUND if _no_key_found(error) else WHAT_TO_TRY.get(error.code):
         lines.append(f"Try: {advice}")
     return Card(Tone.REFUSED, error.operation_name or "this call", tuple(lines))
+
+
+def _no_key_found(error: KMSError) -> bool:
+    return isinstance(error, AccessDeniedException) and error.verdict is None
 
 
 def not_sent_card(error: ParameterError) -> Card:
@@ -134,10 +140,15 @@ def not_sent_card(error: ParameterError) -> Card:
     lines = (
         f"`{NOT_SENT}`, as boto3 calls it: the parameters do not fit. The call was never sent: nothing is logged, "
         "nothing billed.",
-        *(f"boto3 says: “{problem}”" for problem in error.problems),
-        *(f"Try: {advice}" for advice in _what_to_change(error)),
+        *not_sent_lines(error),
     )
     return Card(Tone.REFUSED, "this call, before it was sent", lines)
+
+
+def not_sent_lines(error: ParameterError) -> list[str]:
+    """Return what boto3 says of a call that was never sent, each value cut short, and what to change."""
+    said = [re.sub(_LONG_VALUE, r"\1…\2", problem, flags=re.DOTALL) for problem in error.problems]
+    return [*(f"boto3 says: “{line}”" for line in said), *(f"Try: {advice}" for advice in _what_to_change(error))]
 
 
 def _what_to_change(error: ParameterError) -> list[str]:

@@ -80,6 +80,7 @@ def run(probe: Probe, function: Any, *args: Any, leftovers: Iterable[str] = ()) 
 
     Args:
         leftovers: names of bytes and dicts that the lesson's own cells leave in the notebook, to be hidden meanwhile.
+            A function that misses one of them is told so.
 
     Raises:
         Unfinished: it returned nothing, or something with a gap in it.
@@ -90,10 +91,23 @@ def run(probe: Probe, function: Any, *args: Any, leftovers: Iterable[str] = ()) 
         with new_session(function, leftovers):
             value = probe.run(function, kms, *args)
     except LearnerCodeError as caught:
-        error = caught
+        error = _explained(caught, leftovers)
     if error is None and untouched(value):
         raise Unfinished
     return Tried(value, probe.made()[before:], kms.keys, error)
+
+
+def _explained(error: LearnerCodeError, leftovers: Iterable[str]) -> LearnerCodeError:
+    """Say of a name that was hidden what became of it; other errors stay as they are."""
+    cause = error.__cause__
+    if not isinstance(cause, NameError) or cause.name not in tuple(leftovers):
+        return error
+    told = LearnerCodeError(
+        f"Your function uses `{cause.name}`, which an earlier cell left in your notebook. Use what the function is "
+        "handed: it is tried as in a new session."
+    )
+    told.__cause__ = cause
+    return told
 
 
 def pieces(value: Any) -> list[bytes]:

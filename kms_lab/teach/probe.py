@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from kms_lab.core.errors import KMSError
+from kms_lab.core.errors import KMSError, ParameterError
 from kms_lab.core.keys import Key
 from kms_lab.core.log import Entry
 from kms_lab.core.names import Principal
 from kms_lab.doors.client import Client
 from kms_lab.lab import ADMIN, REGION, Lab
+from kms_lab.teach.attempt import NOT_SENT, not_sent_lines
+
+_REAL_BOTO3 = " That is boto3's own client, which looks for AWS. Use the client that your function is handed."
 
 
 class Unfinished(Exception):
@@ -134,10 +137,9 @@ class Probe:
         try:
             value = function(*args)
         except Exception as error:
-            shown = error.code if isinstance(error, KMSError) else type(error).__name__
             name = getattr(function, "__name__", "your function")
             said = ": " + text if (text := _short(error)) else "."
-            raise LearnerCodeError(f"Your function `{name}` stopped with {shown}{said}") from error
+            raise LearnerCodeError(f"Your function `{name}` stopped with {_named(error)}{said}") from error
         if value is None or value is ...:
             raise Unfinished
         return value
@@ -152,6 +154,15 @@ def _is_caller(caller: str, wanted: str) -> bool:
     return caller.startswith(who.arn) if who.arn != wanted else caller == wanted
 
 
+def _named(error: Exception) -> str:
+    if isinstance(error, ParameterError):
+        return NOT_SENT
+    return error.code if isinstance(error, KMSError) else type(error).__name__
+
+
 def _short(error: Exception, limit: int = 200) -> str:
+    if isinstance(error, ParameterError):
+        return " ".join(not_sent_lines(error))
     text = error.message if isinstance(error, KMSError) else str(error)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    text = text if len(text) <= limit else text[: limit - 1] + "…"
+    return text + (_REAL_BOTO3 if type(error).__module__.startswith("botocore") else "")

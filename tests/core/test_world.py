@@ -48,6 +48,21 @@ def test_saved_as_json(world):
     assert twin.entropy.take(20) == world.entropy.take(20)
 
 
+def test_order_of_places(world):
+    """
+    A loaded world goes on in the same order, also where somebody had only looked at a Region before.
+    """
+    world.shelf(HOME, "ap-south-1")
+    twin = World.from_data(world.to_data())
+    for one in (world, twin):
+        for region in ("ca-central-1", "ap-south-1"):
+            key = key_of(7, region=region)
+            one.shelf(HOME, region).keys[key.id] = key
+
+    assert [key.arn for key in twin.all_keys()] == [key.arn for key in world.all_keys()]
+    assert twin.to_data() == world.to_data()
+
+
 @pytest.mark.parametrize("data", [{}, [], None, {"format": "kms_lab world 0"}])
 def test_not_a_world(data):
     """

@@ -229,3 +229,25 @@ class TestAnswers:
             lab.client(principal=lab.iam.create_role("App")).list_keys()
         assert lab.last_verdict is refused.value.evidence["verdict"]
         assert not lab.last_verdict.allowed
+
+
+class TestRealPaginators:
+    def test_settings_search_and_full_result(self, kms):
+        """
+        PaginationConfig, search and build_full_result are boto3's: pages are cut, continued and gathered.
+        """
+        keys = [kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(5)]
+        paginator = kms.get_paginator("list_keys")
+
+        assert [len(page["Keys"]) for page in paginator.paginate(PaginationConfig={"PageSize": 2})] == [2, 2, 1]
+        first = paginator.paginate(PaginationConfig={"MaxItems": 3}).build_full_result()
+        rest = paginator.paginate(PaginationConfig={"StartingToken": first["NextToken"]}).build_full_result()
+        assert [one["KeyId"] for one in first["Keys"] + rest["Keys"]] == keys
+        assert list(paginator.paginate().search("Keys[].KeyId")) == keys
+
+    def test_close(self, kms):
+        """
+        A client can be closed, as boto3's can, and goes on working.
+        """
+        kms.close()
+        assert kms.list_keys()["Keys"] == []

@@ -259,8 +259,8 @@ class TestVerify:
             lambda request: edit(request, request[3]["Authorization"][-4:], "0000"),
         ],
         ids=[
-            "method", "path", "query", "body", "target", "host", "left out", "added", "date", "no date", "Region", "service",
-            "unsigned host", "signature",
+            "method", "path", "query", "body", "target", "host", "left out", "added", "date", "no date", "Region",
+            "service", "unsigned host", "signature",
         ],
     )  # fmt: skip
     def test_whatever_is_changed(self, lab, change):

@@ -15,6 +15,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
@@ -783,6 +784,18 @@ class TestKeeper:
         with state.sole_user(tmp_path / "lab.json"):
             pass
 
+    def test_the_lock_is_no_link(self, tmp_path):
+        """The lock is nobody else's to read, and a link in its place is refused, and where it leads left alone."""
+        with state.sole_user(tmp_path / "lab.json"):
+            assert (tmp_path / ".lab.json.lock").stat().st_mode & 0o777 == 0o600
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.touch(mode=0o644)
+        (tmp_path / ".other.json.lock").symlink_to(elsewhere)
+
+        with pytest.raises(OSError, match="links"), state.sole_user(tmp_path / "other.json"):
+            pass
+        assert elsewhere.stat().st_mode & 0o777 == 0o644
+
 
 @contextmanager
 def command(*arguments):
@@ -953,11 +966,35 @@ class TestCommand:
         assert back.exit_code == 1
         assert "only moves forward" in back.output
 
+    @pytest.mark.parametrize("status", [200, 404])
+    def test_a_clock_of_somebody_else(self, monkeypatch, status):
+        """kms-lab travel says so when something else answers at the address."""
+
+        class Page(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(b"<html>")
+
+            def log_message(self, *_):
+                pass
+
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "x")
+        with HTTPServer(("127.0.0.1", 0), Page) as server:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+            result = CliRunner().invoke(main, ["travel", f"--endpoint=http://127.0.0.1:{server.server_port}"])
+
+        assert result.exit_code == 1
+        assert "no lab answers" in result.output
+
     @pytest.mark.parametrize(
         ("endpoint", "words"),
         [
             (None, "Missing option '--endpoint'"),
             ("https://kms.us-east-1.amazonaws.com", "is not the address of a lab"),
+            ("http://[127.0.0.1", "is not the address of a lab"),
             ("http://127.0.0.1:1", "no lab answers"),
         ],
     )

@@ -131,7 +131,19 @@ class TestParametersForImport:
                     fits = False
                 params = {"KeyId": key, "WrappingAlgorithm": algorithm, "WrappingKeySpec": wrapping_spec}
                 found = code(kms.get_parameters_for_import, **params)
-                assert found == (None if fits else "UnsupportedOperationException"), params
+                assert found == (None if fits else "ValidationException"), params
+
+    def test_wrapping_algorithm_of_another_kind(self, kms):
+        """
+        A wrapping algorithm that does not fit the key is refused in words that name all three; AWS's are reported.
+        """
+        params = {"WrappingAlgorithm": "RSA_AES_KEY_WRAP_SHA_256", "WrappingKeySpec": "RSA_3072"}
+
+        assert answer(kms.get_parameters_for_import, KeyId=external(kms), **params) == (
+            "ValidationException",
+            "Wrapping algorithm RSA_AES_KEY_WRAP_SHA_256 and wrapping key spec RSA_3072 cannot be used to import a "
+            "SYMMETRIC_DEFAULT key.",
+        )
 
     @pytest.mark.parametrize("wrapping_spec", RSA_SPECS)
     def test_answer(self, lab, kms, wrapping_spec):

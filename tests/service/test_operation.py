@@ -117,13 +117,14 @@ class TestRow:
     @every_operation
     def test_gates_for_options(self, name):
         """
-        An operation with DryRun ends at the dry-run gate; one with grant tokens or a recipient passes the options.
+        An operation with DryRun ends at the dry-run gate; grant tokens and a recipient have gates of their own.
         """
         asked = members(MODEL.operation_model(name).input_shape)
         compiled = gates.gates_of(OPERATIONS[name])
 
         assert (compiled[-1] is gates.dry_run) == ("DryRun" in asked)
-        assert (gates.options in compiled) == bool(asked & {"GrantTokens", "Recipient"})
+        assert (gates.recipient in compiled) == ("Recipient" in asked)
+        assert (gates.tokens in compiled) == ("GrantTokens" in asked and name != "DescribeKey")
 
     @every_operation
     def test_shown_members(self, name):
@@ -284,7 +285,7 @@ def test_errors_in_the_code_are_listed(name):
     row = OPERATIONS[name]
     reach = mentioned(row.handler) | {states.NOTES[number].error.__name__ for number in row.states.values()}
     for gate in (*gates.gates_of(row), row.kind, row.checks):
-        if gate not in (None, gates.options, gates.authorize_all, resolve.key_or_alias, gates.usage):
+        if gate not in (None, gates.recipient, gates.tokens, gates.authorize_all, resolve.key_or_alias, gates.usage):
             reach |= mentioned(gate)
     if row.target == KEY_OR_ALIAS or callable(row.target):
         reach -= {"InvalidArnException"}  # find() raises it only where an alias is refused: KEY_ONLY

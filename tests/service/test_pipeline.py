@@ -4,6 +4,7 @@ import pytest
 
 from kms_lab.core.errors import UnsupportedByLab
 from kms_lab.service import operation
+from kms_lab.service.operations import TIMERS
 
 
 def test_a_limit_of_the_lab_leaves_no_trace(lab):
@@ -40,3 +41,18 @@ def test_a_fault_of_the_lab_is_recorded_and_not_hidden(lab, monkeypatch):
     assert [entry.error for entry in map(lab.world.log.entry, range(before, len(lab.world.log)))] == [
         "KMSInternalException"
     ]
+
+
+def test_an_interrupted_journey_goes_on_where_it_stopped(lab, kms, key, monkeypatch):
+    """What could not be done because somebody interrupted it is still due, and is done at the next move."""
+
+    def interrupt(_world, _due):
+        raise KeyboardInterrupt
+
+    kms.enable_key_rotation(KeyId=key, RotationPeriodInDays=90)
+    with monkeypatch.context() as patch:
+        patch.setitem(TIMERS, "rotate", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            lab.clock.travel(days=100)
+    lab.clock.travel(days=10)
+    assert len(lab.key(key).materials) == 2

@@ -137,6 +137,28 @@ class TestMalformed:
         assert error.message
         assert code(kms.create_key, Policy=text) == "MalformedPolicyDocumentException"
 
+    @pytest.mark.parametrize(
+        ("principals", "sentence"),
+        [
+            ({}, "Policy contains a statement with no principal."),
+            ({"Principal": {"AWS": []}}, "Policy contains a statement with no principal."),
+            (
+                {"Principal": {"AWS": ["dana", f"arn:aws:iam::{HOME}:group/G"]}},
+                "Policy contains a statement with one or more invalid principals.",
+            ),
+        ],
+    )
+    def test_principals(self, kms, principals, sentence):
+        """
+        A statement without a principal, or with what is none, is refused in AWS's words; ours are in ``problems``.
+        """
+        error = refusal(
+            kms.create_key, Policy=policy(ROOT, {"Effect": "Allow", "Action": "kms:*", "Resource": "*", **principals})
+        )
+
+        assert (error.code, error.message) == ("MalformedPolicyDocumentException", sentence)
+        assert all(problem.startswith("Statement 2") for problem in error.evidence["problems"])
+
     @pytest.mark.parametrize("kind", ["user", "role"])
     def test_unknown_principal(self, lab, kms, key, kind):
         """

@@ -180,3 +180,16 @@ def test_a_custom_key_store_has_a_bucket_of_its_own(lab, kms, key):
     draws = draws_of(OPERATIONS["Encrypt"], record, "444455556666", "us-east-1", {})
     assert draws[1:] == [(("", "us-east-1", "cks-1"), 1800, 1)]
     assert len(draws_of(OPERATIONS["DescribeKey"], record, "444455556666", "us-east-1", {})) == 1
+
+
+def test_refusals_are_throttled_too(metered):
+    """
+    A loop of calls that are refused because of the key's state runs into the quota as one of successes does.
+    """
+    kms = metered.client()
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.schedule_key_deletion(KeyId=key)
+
+    answers = [code(kms.schedule_key_deletion, KeyId=key) for _ in range(15)]
+
+    assert answers == ["KMSInvalidStateException"] * 14 + ["ThrottlingException"]

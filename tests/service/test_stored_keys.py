@@ -204,6 +204,18 @@ class TestUse:
         assert kms.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "b"})["Plaintext"] == b"x"
         assert kms.decrypt(CiphertextBlob=back)["Plaintext"] == data_key["Plaintext"]
 
+    def test_a_refusal_takes_no_randomness(self, lab, home):
+        """
+        A call that the cluster or proxy cannot answer leaves only its entry in the log: what comes next is the same.
+        """
+        home.switch_off()
+        before = {**lab.world.to_data(), "log": None}
+
+        assert code(home.kms.create_key, **home.own) is not None
+        assert code(home.kms.generate_data_key, KeyId=home.key, KeySpec="AES_256") == "KMSInvalidStateException"
+
+        assert {**lab.world.to_data(), "log": None} == before
+
     @pytest.mark.parametrize("operation", ["Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext"])
     @pytest.mark.parametrize("side", ["source", "destination", "only"])
     def test_switched_off(self, lab, home, operation, side):

@@ -899,6 +899,22 @@ def test_caller_account(lab, kms):
     assert code(app.list_keys) == code(app.generate_random, NumberOfBytes=1) == "AccessDeniedException"
 
 
+def test_who_may_make_one(lab):
+    """
+    Making a key store asks for kms:CreateCustomKeyStore and for no permission of CloudHSM or IAM, which AWS wants too.
+    """
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": {"Effect": "Allow", "Action": "kms:CreateCustomKeyStore", "Resource": "*"},
+    }
+    may, may_not = (
+        lab.client(lab.iam.create_role(name, policies=given)) for name, given in (("A", [policy]), ("B", []))
+    )
+
+    assert code(may_not.create_custom_key_store, **hsm_request(lab)) == "AccessDeniedException"
+    assert code(may.create_custom_key_store, **hsm_request(lab)) is None
+
+
 def test_no_secret_is_logged(lab):
     """
     Neither the log nor an answer holds a password, a credential's secret, or a byte of a key.

@@ -87,6 +87,29 @@ class TestAttempt:
         assert (tried.refused, tried.code) == (True, "ParamValidationError")
         assert len(lab.world.log) == 0
 
+    def test_a_long_value_is_cut(self, lab, capsys):
+        """A long value that is of a wrong type does not fill the screen; its type is still told."""
+        with attempt():
+            lab.client().decrypt(CiphertextBlob=list(range(1_000)))
+
+        shown = capsys.readouterr().out
+        assert len(shown) < 600
+        assert "…, type: <class 'list'>" in shown
+
+    def test_no_key_was_found(self, lab, capsys):
+        """A denial that no policy decided does not send the learner to the last verdict."""
+        kms = lab.client()
+        blob = bytearray(kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"])
+        blob[10] ^= 1  # another account
+
+        with attempt() as tried:
+            kms.decrypt(CiphertextBlob=blob)
+
+        shown = capsys.readouterr().out
+        assert tried.code == "AccessDeniedException"
+        assert "KMS found no key whose policies it could ask." in shown
+        assert "last_verdict" not in shown
+
     def test_missing_parameter(self, lab, capsys):
         """A call without a parameter that it needs says which; the same advice is given once."""
         with attempt():

@@ -38,7 +38,10 @@ del _MESSAGE_BYTES[ED25519PH, RAW]
 
 
 def _has_public_key(call: Call) -> None:
-    """A symmetric or HMAC key has none. # unverified: AWS's text, and that this comes before the state."""
+    """A symmetric or HMAC key has none. The text is empty, as somebody's trial against AWS in 2026 found it.
+
+    # unverified: that this comes before the state
+    """
     if not SPECS[call.key.spec].asymmetric:
         raise UnsupportedOperationException(spec=call.key.spec)
 

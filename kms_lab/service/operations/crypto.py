@@ -267,12 +267,20 @@ def generate_random(
 
 def _encrypt(call: Call, key: Key, plaintext: bytes, context: Context | None, algorithm: str) -> bytes:
     if algorithm == _AES:
-        used = key.current
-        call.material = used.id
-        secret = backing.secret_of_stored(call.world, key) if key.store_id else used.secret
-        return seal(key.id, key.account, used.id, secret, plaintext, context, call.world.entropy.take)
+        secret = _current_secret(call, key)
+        return seal(key.id, key.account, key.current.id, secret, plaintext, context, call.world.entropy.take)
     _accept_rsa(key, plaintext, context, algorithm)
     return material.oaep_encrypt(secret_of(key, key.current), algorithm, plaintext)
+
+
+def _current_secret(call: Call, key: Key) -> bytes:
+    """Return what encrypts under a symmetric key now, and note for the log which material that is.
+
+    Raises:
+        KMSInvalidStateException: what a custom key store keeps cannot be reached.
+    """
+    call.material = key.current.id
+    return backing.secret_of_stored(call.world, key) if key.store_id else key.current.secret
 
 
 def _accept_rsa(key: Key, plaintext: bytes, context: Context | None, algorithm: str) -> None:
@@ -332,9 +340,11 @@ def _length(number_of_bytes: int | None, spec: str | None) -> int:
 
 
 def _data_key(call: Call, context: Context | None, length: int, *, with_plaintext: bool) -> Response:
-    secret = call.world.entropy.take(length)
-    blob = _encrypt(call, call.key, secret, context, _AES)
-    response: Response = {"CiphertextBlob": blob, "KeyId": call.key.arn, "KeyMaterialId": call.material}
+    key, take = call.key, call.world.entropy.take
+    secret = _current_secret(call, key)  # before any randomness is taken: a refused call takes none
+    data_key = take(length)
+    blob = seal(key.id, key.account, key.current.id, secret, data_key, context, take)
+    response: Response = {"CiphertextBlob": blob, "KeyId": key.arn, "KeyMaterialId": call.material}
     if with_plaintext:
-        response["Plaintext"] = secret
+        response["Plaintext"] = data_key
     return response

@@ -88,10 +88,11 @@ def get_parameters_for_import(call: Call, *, KeyId: str, WrappingAlgorithm: str,
     """
     key, world = call.key, call.world
     if not suits(key.spec, WrappingAlgorithm, WrappingKeySpec):
-        # unverified: AWS's error and its words; which go together is AWS's table
-        raise UnsupportedOperationException(
-            f"Wrapping algorithm {WrappingAlgorithm} with wrapping key spec {WrappingKeySpec} "
-            f"is not supported for key spec {key.spec}."
+        # error and words as a learner of 2024 met them with RSA_AES_KEY_WRAP_SHA_256 and a symmetric key; unverified:
+        # that the retired RSAES_PKCS1_V1_5, and China's SM2, are refused alike
+        raise ValidationException(
+            f"Wrapping algorithm {WrappingAlgorithm} and wrapping key spec {WrappingKeySpec} "
+            f"cannot be used to import a {key.spec} key."
         )
     if not world.import_secret:
         world.import_secret = world.entropy.take(32)
@@ -169,7 +170,8 @@ def import_key_material(
 def delete_imported_key_material(call: Call, *, KeyId: str, KeyMaterialId: str | None = None) -> Response:
     """Delete imported material at once: the current one, or the one that is named. The same bytes can bring it back.
 
-    Deleting what is not there any more changes nothing. # unverified: AWS's answer to that.
+    Deleting what is not there any more succeeds and changes nothing: "No effect" in older editions of AWS's key-state
+    table.
     """
     key = call.key
     if KeyMaterialId is None:

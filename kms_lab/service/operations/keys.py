@@ -108,6 +108,8 @@ def create_key(
         policy = api_default(account)
     else:
         policy = accept_policy(call, Policy, None, BypassPolicyLockoutSafetyCheck)
+    if store is not None:
+        backing.accept_new_key(world, store, XksKeyId)
 
     digits = world.entropy.take(48).hex()
     key_id = names.key_id(digits, MultiRegion)
@@ -155,7 +157,7 @@ def list_keys(
     """List the ids and ARNs of every key in the caller's account and Region, in whatever state."""
     if ResourceOwners and list(ResourceOwners) != ["SELF"]:
         raise UnsupportedByLab("The lab does not share keys through AWS RAM, so it lists your own keys only.")
-    keys = list(call.world.shelf(call.principal.account, call.region).keys.values())
+    keys = list(call.world.look(call.principal.account, call.region).keys.values())
     return page(keys, "Keys", lambda key: {"KeyId": key.id, "KeyArn": key.arn}, Limit, Marker)
 
 

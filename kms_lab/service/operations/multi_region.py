@@ -109,8 +109,10 @@ def replicate_key(
     regions = [one.region for one in world.related(primary)]
     call.more = {"primary": primary.region, "replicas": regions, "policy": replica.policy}
     call.aftermath = (_creation(call, replica, regions),)
-    tags = [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()]
-    return {"ReplicaKeyMetadata": metadata(world, replica), "ReplicaPolicy": replica.policy, "ReplicaTags": tags}
+    response: Response = {"ReplicaKeyMetadata": metadata(world, replica), "ReplicaPolicy": replica.policy}
+    if replica.tags:  # without tags the member is left out: recorded
+        response["ReplicaTags"] = [{"TagKey": name, "TagValue": value} for name, value in replica.tags.items()]
+    return response
 
 
 def created(world: World, due: Due) -> bool:

@@ -12,8 +12,8 @@ from kms_lab.core.errors import (
 from kms_lab.core.keys import Key
 from kms_lab.core.names import key_arn
 from kms_lab.core.world import World
+from kms_lab.policy.document import INVALID_PRINCIPALS, PolicyError, parse
 from kms_lab.policy.document import Policy as PolicyDocument
-from kms_lab.policy.document import PolicyError, parse
 from kms_lab.service.gates import verdict_of
 from kms_lab.service.operation import KEY_ONLY, Call, Response, operation
 
@@ -84,10 +84,12 @@ def accept_policy(call: Call, text: str, key: Key | None, bypass_lockout_check: 
     try:
         document = parse(text, "key")
     except PolicyError as error:
-        # AWS gave no text at all for what is not a policy (aws-sdk-ruby issue 1784, 2018); ours say what is wrong
-        raise MalformedPolicyDocumentException("; ".join(error.problems), problems=error.problems) from error
+        # AWS has a sentence for principals only, and gave no text at all for what is not a policy (aws-sdk-ruby issue
+        # 1784, 2018); ours say what is wrong
+        text = error.aws or "; ".join(error.problems)
+        raise MalformedPolicyDocumentException(text, problems=error.problems) from error
     if not _principals_exist(document, call.world):
-        raise MalformedPolicyDocumentException("Policy contains a statement with one or more invalid principals.")
+        raise MalformedPolicyDocumentException(INVALID_PRINCIPALS)
     if not bypass_lockout_check:
         # a key that has no id yet is any key of its place, so that identity policies on keys by ARN count
         resource = key_arn(call.region, call.principal.account, "*") if key is None else key.arn

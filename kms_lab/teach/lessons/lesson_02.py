@@ -100,6 +100,8 @@ def round_trip(probe: Probe, value: Any) -> Result:
     good = [call for call in sealed if call.context == ASKED]
     if not good:
         return _another_context(sealed[-1])
+    if not (good := [call for call in good if str(call.key).endswith(probe.given["lockers"])]):
+        return Result(NOT_RIGHT, f"Encrypt has {_said(ASKED)}, but not with the key behind alias/lockers.")
     after = [call for call in calls if call.operation == "Decrypt" and call.index > good[0].index]
     if any(call.error is None and call.context == ASKED for call in after):
         return right(f"Two events with the same context: Encrypt and Decrypt, {_said(ASKED)}.")
@@ -117,10 +119,13 @@ def _another_context(call: Entry) -> Result:
 
 
 def _is_try(call: Entry) -> bool:
-    """Is this about locker 40, or about nothing at all (which the lesson's own calls never are before exercise 1)?"""
+    """Is this the learner's own, and no call of the lesson's other cells, which are all about other lockers?"""
     if call.operation not in ("Encrypt", "Decrypt"):
         return False
-    return not call.context or any(text.casefold() in ("40", "south") for text in call.context.values())
+    said = call.context or {}
+    if any(text.casefold() in ("40", "south") for text in said.values()):
+        return True
+    return said.get("site") != "north" and said.get("locker") not in ("7", "11", "12", "13", "14", "20")
 
 
 def _tried_round_trip(probe: Probe) -> bool:
@@ -183,13 +188,15 @@ def locks_plan(probe: Probe, function: Any) -> Result:
     if tried.asked("Encrypt") > 1:
         return wrong("cut-in-pieces", f"For one plan you called Encrypt {tried.asked('Encrypt')} times.")
     if not tried.keys:
-        return Result(NOT_RIGHT, "Your function got no key from KMS, so no KMS key protects the plan.")
+        return Result(NOT_RIGHT, "Nothing in what you saved was made by KMS, so no KMS key protects the plan.")
     if any(holds(found, key) for key, _ in tried.keys):
         return wrong("save-plaintext-key", "The plaintext data key lies in what you saved.")
     if any(plan[:64] in piece for piece in found):
         return Result(NOT_RIGHT, "The plan lies in what you saved, as it was.")
     if not any(holds(found, wrapped) for _, wrapped in tried.keys):
         return wrong("kms-keeps-data-keys", "The encrypted data key is not in what you saved, and nowhere else.")
+    if len(tried.calls) > 1:
+        return Result(NOT_RIGHT, f"For one plan you called {', '.join(call.operation for call in tried.calls)}.")
     kms = probe.client()
     contents = [opened(kms, found, key, wrapped) for key, wrapped in tried.keys]
     if plan not in [content for _, content in filter(None, contents)]:
@@ -201,8 +208,14 @@ def _plan_stopped(tried: Tried) -> Result:
     assert tried.error is not None
     if tried.asked("Encrypt", ok=False):
         return wrong("encrypt-takes-all", f"Your function sent the plan itself to Encrypt. {tried.error}")
+    if tried.asked("GenerateDataKeyWithoutPlaintext"):
+        return wrong("wrapped-key-locks", f"That call hands out the encrypted data key only. {tried.error}")
     if isinstance(tried.error.__cause__, ValueError) and "key" in str(tried.error).lower():
-        return wrong("wrapped-key-locks", f"What was used as a key is none. {tried.error}")
+        return wrong(
+            "wrapped-key-locks", f"What `lock_here` got first, in the place of the key, is none. {tried.error}"
+        )
+    if isinstance(tried.error.__cause__, TypeError) and "buffer" in str(tried.error):
+        return Result(NOT_RIGHT, f"`lock_here` takes bytes: one member of an answer, and not all of it. {tried.error}")
     return Result(NOT_RIGHT, str(tried.error))
 
 
@@ -227,7 +240,10 @@ def _move_fault(probe: Probe, tried: Tried, context: Context, text: bytes) -> Re
     if tried.error:
         return _move_stopped(tried)
     if not isinstance(moved, bytes | bytearray):
-        return Result(NOT_RIGHT, f"Your function returned {describe(moved)}. Return the new ciphertext, as bytes.")
+        return Result(
+            NOT_RIGHT,
+            f"Your function returned {describe(moved)}. Return the new ciphertext: the member CiphertextBlob, bytes.",
+        )
     if probe.code(lambda: kms.decrypt(CiphertextBlob=moved)) == "":
         return wrong("context-stays", "The new ciphertext opens with no context at all.")
     if code := probe.code(lambda: kms.decrypt(CiphertextBlob=moved, EncryptionContext=context)):
@@ -244,6 +260,8 @@ def _move_stopped(tried: Tried) -> Result:
     refused = [call for call in tried.calls if call.error == DAMAGED]
     if refused:
         return wrong("context-is-stored", "ReEncrypt was refused: it could not open the old ciphertext.")
+    if any(call.error == "IncorrectKeyException" for call in tried.calls):
+        return Result(NOT_RIGHT, f"SourceKeyId, if given, is the key that made the old ciphertext. {tried.error}")
     return Result(NOT_RIGHT, str(tried.error))
 
 
@@ -259,7 +277,7 @@ def keeps_quiet(probe: Probe, value: Any) -> Result:
     if fault := _unsafe(saved, code):
         return fault
     back = ciphertexts.run(probe, fetch, "7", card, saved.value)
-    if shown := _shown(probe, start, card):
+    if shown := _shown(probe, start, card) or _guessable(probe, save, card, code):
         return shown
     if back.asked("Decrypt", ok=False):
         return Result(NOT_RIGHT, "The code was saved, and Decrypt refused to open it. Compare the two contexts.")
@@ -274,6 +292,8 @@ def keeps_quiet(probe: Probe, value: Any) -> Result:
 
 def _unsafe(saved: Tried, code: bytes) -> Result | None:
     """Did saving fail, or leave the door code unprotected?"""
+    if saved.error and saved.asked("Decrypt"):
+        return Result(NOT_RIGHT, f"Hand in the function that saves first, then the one that opens. {saved.error}")
     if saved.error:
         return Result(NOT_RIGHT, str(saved.error))
     if not saved.keys or holds(pieces(saved.value), code):
@@ -291,15 +311,40 @@ def _opens(probe: Probe, fetch: Any, code: bytes, *args: Any) -> bool:
 
 def _shown(probe: Probe, start: int, card: str) -> Result | None:
     """Is the card number in what the log has from here on: plainly, most of it, in Base64 or hex, or as a hash?"""
-    lab = probe.lab
-    told = [json.dumps(audit.record(lab.world, at)).encode() for at in range(start, len(lab.world.log))]
-    digits = [re.sub(rb"\D", b"", text) for text in told]
+    world = probe.lab.world
     most = [card[at : at + SHOWN_DIGITS].encode() for at in range(len(card) - SHOWN_DIGITS + 1)]
-    if holds(told, card.encode()) or any(part in text for part in most for text in digits):
-        return wrong("context-is-secret", "The card number stands in the records of CloudTrail.")
-    if any(holds(told, digest) for digest in _digests(card.encode())):
-        return wrong("hash-hides", "A plain hash of the card number stands in the records of CloudTrail.")
+    for record in (audit.record(world, at) for at in range(start, len(world.log))):
+        told, where = json.dumps(record).encode(), f"stands in CloudTrail's record of your {record['eventName']}."
+        digits = re.sub(rb"\D", b"", told)
+        if holds([told], card.encode()) or any(part in digits for part in most):
+            return wrong("context-is-secret", f"The card number {where}")
+        if any(holds([told], digest) for digest in _digests(card.encode())):
+            return wrong("hash-hides", f"A plain hash of the card number {where}")
     return None
+
+
+def _guessable(probe: Probe, save: Any, card: str, code: bytes) -> Result | None:
+    """Does the log show something that follows from the card number, so that guesses can be tried against it?
+
+    Tried with two cards that differ in four digits in the middle. A MAC is no such thing: its key is a secret.
+    """
+    other = card[:8] + "".join(str(9 - int(digit)) for digit in card[8:12]) + card[12:]
+    once, again, elsewhere = (ciphertexts.run(probe, save, "7", each, code) for each in (card, card, other))
+    keyed = once.asked("GenerateMac") or "hmac" in _names(save)
+    if keyed or _contexts(once) != _contexts(again) or _contexts(once) == _contexts(elsewhere):
+        return None
+    return wrong("hash-hides", "With another card, the records of CloudTrail show something else for the same locker.")
+
+
+def _names(function: Any) -> set[str]:
+    """The names that a function uses, and those that the notebook's functions it calls use."""
+    names = set(getattr(getattr(function, "__code__", None), "co_names", ()))
+    called = (getattr(function, "__globals__", {}).get(name) for name in names)
+    return names.union(*(getattr(getattr(one, "__code__", None), "co_names", ()) for one in called))
+
+
+def _contexts(tried: Tried) -> list[Context | None]:
+    return [call.context for call in tried.calls]
 
 
 def _digests(secret: bytes) -> Iterator[bytes]:
@@ -356,6 +401,16 @@ def pad(lesson: Lesson) -> Any:
 
 MISCONCEPTIONS = (
     Misconception(
+        "key-can-be-had",
+        "A KMS key can be downloaded and used elsewhere.",
+        "It never leaves KMS unencrypted. Whoever wants to use it calls KMS.",
+    ),
+    Misconception(
+        "all-have-public-half",
+        "Every key has a public half to hand out.",
+        "Only asymmetric keys have one (lesson 04). A symmetric key is one key, and it is secret.",
+    ),
+    Misconception(
         "key-ties-data",
         "Encrypting is enough to tie data to its place.",
         "Without a context, any ciphertext of the key opens wherever it is put. The context ties it to its place.",
@@ -383,7 +438,7 @@ MISCONCEPTIONS = (
     Misconception(
         "hash-hides",
         "A hash of a secret may be shown.",
-        "Whoever guesses can hash each guess and compare. A card number or a PIN is soon found.",
+        "Whoever guesses can hash each guess, salt and all, and compare. A card number or a PIN is soon found.",
     ),
     Misconception(
         "drop-the-context",
@@ -726,6 +781,20 @@ QUESTIONS = (
         why="Damaged bytes and a context that differs look the same. Compare what was stored, then the two contexts.",
         source="AWS KMS API Reference, Decrypt; Developer Guide, Encryption context",
     ),
+    Multiple(
+        id="z5",
+        prompt="alias/lockers stands for a symmetric KMS key. What is true of such keys?",
+        objectives=("know",),
+        right=frozenset({"a", "d"}),
+        options=(
+            Option("a", "What it closes, the same key opens", "Yes, that is what symmetric means."),
+            Option("b", "You can download it, with a permission for that", "No call hands it out.", "key-can-be-had"),
+            Option("c", "Partners get its public half, to encrypt for you", "It has none.", "all-have-public-half"),
+            Option("d", "AWS services that encrypt with KMS use this kind", "Yes, and no other."),
+        ),
+        why="A symmetric key is one AES key of 256 bits. It stays in KMS; you and AWS services use it by calling KMS.",
+        source="AWS KMS Developer Guide, Symmetric encryption KMS keys; AWS KMS API Reference, CreateKey",
+    ),
 )
 
 LESSON = LessonData(
@@ -735,6 +804,7 @@ LESSON = LessonData(
     goal="You encrypt and decrypt with a context, and know what it means when KMS refuses.",
     topics=("symmetric keys", "encryption context", "ReEncrypt", "what the audit log shows"),
     objectives=(
+        Objective("know", "say what a symmetric KMS key is, and who uses such keys"),
         Objective("apply", "use Encrypt, Decrypt and ReEncrypt, and know the size limit"),
         Objective("explain", "explain encryption context: checked, not hidden"),
         Objective("diagnose", "find out why a ciphertext does not open"),

@@ -60,7 +60,9 @@ class ContextPanel(LabWidget[State]):
     def controls(self) -> Controls:
         return Controls(
             encrypted=text_field(MOST_LETTERS, label="Encrypted with", help="name=value, and a comma between pairs"),
-            decrypting=text_field(MOST_LETTERS, label="Decrypting with", help="empty for no context at all"),
+            decrypting=text_field(
+                MOST_LETTERS, label="Decrypting with", help="empty for no context; the buttons fill this one"
+            ),
             change=buttons(CHANGES, label="Make the second one"),
         )
 

@@ -6,7 +6,7 @@ at a card leaves no entry in the learner's log. What a card cannot show, the key
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -137,13 +137,20 @@ def keys_of(lab: Lab, account: str = ACCOUNT) -> tuple[KeyFacts, ...]:
 
 def _in_region(kms: Client, region: str) -> Iterator[KeyFacts]:
     names: dict[str, list[str]] = {}
-    for page in kms.get_paginator("list_aliases").paginate():
-        for alias in page["Aliases"]:
-            names.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
-    for page in kms.get_paginator("list_keys").paginate():
-        for key in page["Keys"]:
-            told = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-            yield _facts(told, region, tuple(names.get(told["KeyId"], ())))
+    for alias in _whole(kms.list_aliases, "Aliases"):
+        names.setdefault(alias["TargetKeyId"], []).append(alias["AliasName"])
+    for key in _whole(kms.list_keys, "Keys"):
+        told = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        yield _facts(told, region, tuple(names.get(told["KeyId"], ())))
+
+
+def _whole(listing: Callable[..., dict[str, Any]], member: str) -> Iterator[dict[str, Any]]:
+    """Every item of a listing, page by page; boto3's paginators would cost the first picture their import."""
+    page = listing()
+    yield from page[member]
+    while page["Truncated"]:
+        page = listing(Marker=page["NextMarker"])
+        yield from page[member]
 
 
 def _facts(told: dict[str, Any], region: str, aliases: tuple[str, ...]) -> KeyFacts:

@@ -213,6 +213,10 @@ lesson.q2.check(damaged)
             fill(_APP, CONTEXT='{"hall": "north", "locker": locker, "purpose": "door"}'),
             # the last four digits, as on a receipt
             fill(_APP, CONTEXT='{"locker": locker, "card": card[-4:]}'),
+            # a MAC of the number, whose key is a secret
+            "import hmac\nSECRET = bytes(range(32))\n\ndef tag(card):\n"
+            "    return hmac.new(SECRET, card.encode(), 'sha256').hexdigest()\n"
+            + fill(_APP, CONTEXT='{"locker": locker, "card": tag(card)}'),
             # the card stays tied to the code, inside what is encrypted
             """
 import json
@@ -240,6 +244,10 @@ lesson.q5.check((save_code, open_code))
             "hash-hides": (
                 fill(_APP, CONTEXT='{"locker": locker, "card": hashlib.sha256(card.encode()).hexdigest()}'),
                 fill(_APP, CONTEXT='{"locker": locker, "card": hashlib.md5(card.encode()).hexdigest()}'),
+                # salted with what stands beside it, cut short, turned round
+                fill(_APP, CONTEXT='{"locker": locker, "card": hashlib.sha256((locker + card).encode()).hexdigest()}'),
+                fill(_APP, CONTEXT='{"locker": locker, "card": hashlib.sha256(card.encode()).hexdigest()[:12]}'),
+                fill(_APP, CONTEXT='{"locker": locker, "card": card[::-1]}'),
             ),
             "drop-the-context": (
                 fill(_APP, CONTEXT="{}"),
