@@ -382,7 +382,7 @@ def _pair(times: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 def policy_section(rounds: int, seconds: float) -> Iterator[Row]:
-    """20 statements in 4 policies, a condition on the encryption context, and a grant that decides: first, and again."""
+    """20 statements in 4 policies, a condition on the context, and a grant that decides: first, and again."""
     principal = Principal.parse("arn:aws:iam::111122223333:role/App")
     arn = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     key_policy = compile_policy(_policy("key", 5), "key")

@@ -12,7 +12,8 @@ def page(root):
 
 
 def rows(page):
-    return [line for line in page.splitlines() if line.startswith("| ") and "---" not in line and "pinned by" not in line]
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    return [line for line in lines if "---" not in line and "pinned by" not in line]
 
 
 def names_in(path):

@@ -73,7 +73,7 @@ def _compile(call: Call) -> tuple[Gate, ...]:
 
 @lru_cache(maxsize=128)
 def _metered(compiled: tuple[Gate, ...]) -> tuple[Gate, ...]:
-    """Return an operation's gates with the quota among them: once the key is found, since that can choose the bucket."""
+    """Return an operation's gates with the quota among them: after the key is found, which can choose the bucket."""
     after = (gates.tokens, gates.authorize, gates.authorize_all)
     first = next(place for place, gate in enumerate(compiled) if gate in after)
     return (*compiled[:first], quota.throttle, *compiled[first:])

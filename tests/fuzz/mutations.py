@@ -1,5 +1,6 @@
 """Ways to spoil things: bytes, texts, JSON values and documents, and request parameters by AWS's model."""
 
+import copy
 import json
 import random
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ TEXTS = (
     "", " ", "a", "*", "\0", "\n", "é", "ÿ", "٣", "𝟙", "\u202e", "\ufffe", "\U0010ffff", SURROGATE, f"a{SURROGATE}b",
     "null", "true", "1e999", "%s%n", "${aws:username}", "${", "alias/", "alias/aws/s3", "aws:tag", "default", "mrk-",
     "arn:aws:kms:us-east-1:111122223333:key/", "arn:aws:iam::111122223333:root", "arn::::::", ":" * 20, "/" * 20,
-    "a" * 129, "a" * 257, "a" * 2049, "a" * 8193, "é" * 20_000, "0" * 36, "9" * 5000, "00000000-0000-0000-0000-000000000000",
+    "a" * 129, "a" * 257, "a" * 2049, "a" * 8193, "é" * 20_000, "0" * 36, "9" * 5000,
+    "00000000-0000-0000-0000-000000000000",
 )  # fmt: skip
 NUMBERS = (
     0,
@@ -210,7 +212,7 @@ def spoil_json(value: object, chance: random.Random, words: Sequence[str]) -> ob
         item = box[name]
         match chance.randrange(9):
             case 0:
-                box[name] = chance.choice(PLAIN)
+                box[name] = copy.deepcopy(chance.choice(PLAIN))
             case 1:
                 box[name] = chance.choice(words)
             case 2 if isinstance(box, dict):

@@ -6,12 +6,12 @@ Each case starts from the same world, so that it can be told by itself: a failur
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from kms_lab import KMSError, Lab
-from kms_lab.core.errors import RequestError, UnsupportedByLab
 from kms_lab.core.log import Log
 from kms_lab.core.names import Principal
 from kms_lab.core.world import World
@@ -21,7 +21,9 @@ from kms_lab.service.operation import OPERATIONS, Call
 from kms_lab.service.pipeline import handle
 from tests.service.conftest import COMMON
 
-#: the longest that a call may take, of this thread's own processor time
+T = TypeVar("T")
+
+#: the longest that a call may take
 SECONDS = 1.0
 #: what the service may answer to a request that no operation gets to see
 UNREAD = {"SerializationException", "UnknownOperationException"}
@@ -42,6 +44,27 @@ def state(world: World) -> dict[str, Any]:
         world.log = log
 
 
+def promptly(attempt: Callable[[], T], told: str) -> T:
+    """Return what an attempt returns, or raise what it raises, and see that it does not take long.
+
+    If it does, perhaps others had the processor: then it must be quick in one of three more attempts.
+    """
+    start = time.perf_counter()
+    try:
+        return attempt()
+    finally:
+        if time.perf_counter() - start > SECONDS:
+            assert min(seconds(attempt) for _ in range(3)) < SECONDS, f"too slow: {told}"
+
+
+def seconds(attempt: Callable[[], object]) -> float:
+    """Return how long an attempt takes, whatever comes of it."""
+    start = time.perf_counter()
+    with suppress(KMSError):
+        attempt()
+    return time.perf_counter() - start
+
+
 class Oracle:
     """Sends what may be nonsense to copies of one world, and sees that the answer is one of AWS's.
 
@@ -59,34 +82,36 @@ class Oracle:
         self, operation: str, params: Mapping[str, Any], principal: str = ADMIN, region: str = REGION, note: object = ""
     ) -> dict[str, Any] | KMSError:
         """Return the answer of the service to one call, or its refusal."""
-        world = self.world = self.base.fork()
+
+        def attempt() -> dict[str, Any]:
+            self.world = self.base.fork()
+            return handle(Call(OPERATIONS[operation], self.world, Principal.parse(principal), region, params))
+
         told = f"{note} {operation} by {principal} in {region}: {params!r:.6000}"
-        call = Call(OPERATIONS[operation], world, Principal.parse(principal), region, params)
-        start = time.thread_time()
         try:
-            result: dict[str, Any] | KMSError = handle(call)
+            result: dict[str, Any] | KMSError = promptly(attempt, told)
         except KMSError as refusal:
             result = refusal
         except BaseException as fault:
             raise AssertionError(f"{type(fault).__name__} instead of an answer: {told}") from fault
-        assert time.thread_time() - start < SECONDS, f"too slow: {told}"
-        code = result.code if isinstance(result, KMSError) else None
-        self.judge(world, operation, code, told)
-        if isinstance(result, RequestError | UnsupportedByLab):
-            assert len(world.log) == len(self.base.log), f"an entry for {code}: {told}"
+        self.judge(self.world, operation, result.code if isinstance(result, KMSError) else None, told)
+        if not isinstance(result, KMSError):
+            assert result.keys() <= {*OPERATIONS[operation].model.output_members, "ResponseMetadata"}, told
         return result
 
     def wire(self, target: str | None, body: bytes, note: object = "") -> Reply:
         """Return the wire's answer to one request."""
-        world = self.world = self.base.fork()
+
+        def attempt() -> Reply:
+            self.world = self.base.fork()
+            return answer(self.world, Principal.parse(ADMIN), REGION, target, body)
+
         told = f"{note} {target!r}: {body!r:.6000}"
-        start = time.thread_time()
         try:
-            reply = answer(world, Principal.parse(ADMIN), REGION, target, body)
+            reply = promptly(attempt, told)
         except BaseException as fault:
             raise AssertionError(f"{type(fault).__name__} instead of a reply: {told}") from fault
-        assert time.thread_time() - start < SECONDS, f"too slow: {told}"
-        self.judge_reply(world, (target or "").removeprefix(TARGET_PREFIX), reply, told)
+        self.judge_reply(self.world, (target or "").removeprefix(TARGET_PREFIX), reply, told)
         return reply
 
     def judge_reply(

@@ -67,7 +67,8 @@ WORDS = (
     "kms:GrantOperations", "aws:CurrentTime", "aws:EpochTime", "aws:SourceIp", "aws:PrincipalTag/a", "aws:TagKeys",
     "kms:RequestAlias", "kms:ResourceAliases", "${aws:username}", "${*}", "${aws:PrincipalTag/a, 'b'}", "10.0.0.0/99",
     "::1", "0", "1e999", "nan", "9999-99-99", "QQ", "arn:aws:iam::111122223333:root", READER, "111122223333",
-    "arn:aws:sts::111122223333:assumed-role/Reader/lab", "AIDA" + "A" * 17, "*" * 40 + "a", "*a" * 30 + "*b", "?", "a" * 3000,
+    "arn:aws:sts::111122223333:assumed-role/Reader/lab", "AIDA" + "A" * 17, "*" * 40 + "a", "*a" * 30 + "*b", "?",
+    "a" * 3000,
 )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ STRANGERS = [
     for algorithm in model.enum("SigningAlgorithmSpec")
     if (spec, algorithm) not in SIGNING
 ]
-MISFORMED = [
+MALFORMED = [
     (spec, algorithm, kind)
     for spec, algorithm in SIGNING
     for kind in model.enum("MessageType")
@@ -460,7 +460,7 @@ class TestWhatDoesNotFit:
         assert code(kms.sign, **params, Message=b"d" * right) == success
 
     @pytest.mark.parametrize("dry", [False, True])
-    @pytest.mark.parametrize(("spec", "algorithm", "kind"), MISFORMED)
+    @pytest.mark.parametrize(("spec", "algorithm", "kind"), MALFORMED)
     def test_message_type(self, kms, pair, spec, algorithm, kind, dry):
         """
         A message type that the algorithm does not take is refused, by the algorithm's name or by the spec's.
