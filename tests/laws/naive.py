@@ -1,7 +1,7 @@
 """A second, naive KMS: plain lists, ifs and loops. It imports nothing at all, so it can be wrong alone.
 
-It takes AWS's parameters and answers in AWS's shape, but only with the facts that it knows; None says that a member must
-not be there, a tuple that order does not matter. What KMS makes up (ids, ciphertexts, signatures) is a ``Made``:
+It takes AWS's parameters and answers in AWS's shape, but only with the facts that it knows; None says that a member
+must not be there, a tuple that order does not matter. What KMS makes up (ids, ciphertexts, signatures) is a ``Made``:
 whoever compares tells it the name that the other KMS gave it. Time is a whole number of seconds.
 
 Rules as AWS's developer guide states them: "Key states of KMS keys", "Rotate AWS KMS keys", "Deleting keys",
@@ -17,8 +17,8 @@ MAY_GRANT = {
     ECC: ["Sign", "Verify", "GetPublicKey"],
 }
 ACROSS_ACCOUNTS = [
-    "Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "Sign", "Verify", "GenerateMac", "VerifyMac",
-    "GetPublicKey", "DescribeKey", "GetKeyRotationStatus", "CreateGrant", "ListGrants", "RevokeGrant",
+    "Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKey", "Sign", "Verify", "GenerateMac",
+    "VerifyMac", "GetPublicKey", "DescribeKey", "GetKeyRotationStatus", "CreateGrant", "ListGrants", "RevokeGrant",
 ]  # fmt: skip
 
 # Which states refuse which operations, by the letters that stand for the states. D is for waiting to be deleted, or for
@@ -378,9 +378,9 @@ class NaiveKms:
 
     def ready(self, action, key, usage, tokens, context=None, dry=False):
         """Everything between finding a key and using it."""
+        self.check_tokens(tokens)
         self.allow(action, key, tokens, context)
         self.check(key, "use")
-        self.check_tokens(tokens)
         self.of_usage(key, usage)
         if dry:
             raise Refused("DryRunOperationException")
@@ -430,9 +430,9 @@ class NaiveKms:
     def decrypt(self, CiphertextBlob, KeyId=None, EncryptionContext=None, GrantTokens=(), DryRun=False):
         blob = self.thing(CiphertextBlob, "blob")
         key = self.opener(blob, KeyId)
+        self.check_tokens(GrantTokens)
         self.allow("Decrypt", key, GrantTokens, EncryptionContext)
         self.check(key, "use")
-        self.check_tokens(GrantTokens)
         self.same_key(key, blob)
         if DryRun:
             raise Refused("DryRunOperationException")
@@ -512,7 +512,7 @@ class NaiveKms:
     # ---- rotation
 
     def can_rotate_by_itself(self, key):
-        """The kind of key comes first, then its state; that it is a replica comes last, since only replicas are Creating."""
+        """The kind of key comes first, then its state, then its being a replica, since only replicas are Creating."""
         if key.spec != SYMMETRIC or key.origin != "AWS_KMS":
             raise Refused("UnsupportedOperationException")
         self.check(key, "rotation")
@@ -752,9 +752,9 @@ class NaiveKms:
         self, KeyId, GranteePrincipal, Operations, RetiringPrincipal=None, Name=None, Constraints=None, GrantTokens=()
     ):
         key = self.find(KeyId, aliases=False)
+        self.check_tokens(GrantTokens)
         self.allow("CreateGrant", key, GrantTokens)
         self.check(key, "grant")
-        self.check_tokens(GrantTokens)
         if not all(one in [*MAY_GRANT[key.spec], "DescribeKey", "RetireGrant"] for one in Operations):
             raise Refused("ValidationException")
         if Constraints and key.spec != SYMMETRIC:
