@@ -508,11 +508,19 @@ def decade_section(rounds: int, seconds: float) -> Iterator[Row]:
     yield Row("the same: memory", in_new_process(code.format("grown")), "MiB", 48)
     world = _long_log(10**6, own_context=False)
     frame = audit.frame(world)
-    times = rounds_of(
-        {"ask": lambda: frame[frame.eventName == "Decrypt"].groupby(["principal", "keyId"], observed=True).size()},
-        rounds,
-        0.01,
-    )
+    first, start, end = frame.keyId.iloc[0], frame.eventTime.iloc[250_000], frame.eventTime.iloc[500_000]
+
+    def ask() -> Any:
+        """Who decrypted with one key in a part of the time, and how often?"""
+        found = frame[
+            (frame.eventName == "Decrypt")
+            & (frame.keyId == first)
+            & (frame.eventTime >= start)
+            & (frame.eventTime < end)
+        ]
+        return found.groupby("principal", observed=True).size()
+
+    times = rounds_of({"ask": ask}, rounds, 0.01)
     yield Row("10^6 log entries: filter and group", statistics.median(times["ask"]) * 1000, "ms", 20)
     columns = [np.random.default_rng(1).integers(0, top, 10**7, np.int16) for top in (100, 12, 5)]
     prices = [TARIFF.price(code).each_usd for code in REQUEST_CLASSES]
