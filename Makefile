@@ -48,13 +48,19 @@ $(VENV)/.dev-ready: pyproject.toml | $(BIN)/python
 lab: $(VENV)/.lab-ready
 	@$(BIN)/kms-lab --here $(LAB_ARGS)
 
+# The library's tests run side by side; those that drive a browser or run notebooks one after the other. Both always run.
 test: $(VENV)/.dev-ready
 	@$(BIN)/python tests/browser/ensure_chromium.py
+ifeq ($(strip $(TEST_ARGS)),)
+	@$(BIN)/python -m pytest -n 2 -m "not browser and not notebook"; library=$$?; \
+	  $(BIN)/python -m pytest -m "browser or notebook" && exit $$library
+else
 	@$(BIN)/python -m pytest $(TEST_ARGS)
+endif
 
 # Without the tests that drive a browser or run whole notebooks: seconds instead of minutes.
 test-library: $(VENV)/.dev-ready
-	@$(BIN)/python -m pytest -m "not browser and not notebook" $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 -m "not browser and not notebook" $(TEST_ARGS)
 
 test-deep: $(VENV)/.dev-ready
 	@$(BIN)/python tests/browser/ensure_chromium.py

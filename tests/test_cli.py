@@ -1,12 +1,15 @@
 """The kms-lab command: a copy that belongs to the learner, JupyterLab on this machine only, and plain words."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -269,6 +272,7 @@ class TestServer:
             assert address.startswith("http://127.0.0.1:")
             assert "/lab/tree/00_start.ipynb" in address
             base = address.split("/lab")[0]
+            self._wait_for(base)
             listing = json.load(self._open(f"{base}/api/contents?token=secret"))
             assert {"00_start.ipynb", "01_key.ipynb"} <= {item["name"] for item in listing["content"]}
             with pytest.raises(urllib.error.HTTPError, match="403"):
@@ -290,6 +294,18 @@ class TestServer:
                     return word
             time.sleep(0.1)
         raise AssertionError("the server did not start:\n" + log.read_text(errors="replace"))
+
+    @staticmethod
+    def _wait_for(base):
+        """Wait until somebody listens: Jupyter can print its address a moment before."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            with (
+                contextlib.suppress(ConnectionRefusedError),
+                socket.create_connection(("127.0.0.1", urlsplit(base).port)),
+            ):
+                return
+            time.sleep(0.1)
 
 
 class TestProgress:
