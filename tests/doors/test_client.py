@@ -217,6 +217,18 @@ class TestAnswers:
         assert again["KeyState"] == "Enabled"
         assert kms.list_resource_tags(KeyId=key["KeyId"])["Tags"] == [{"TagKey": "a", "TagValue": "b"}]
 
+    def test_lone_surrogates(self, lab, kms):
+        """
+        Text that no wire could carry works with our own client, as any other text does; boto3 refuses to send it.
+        """
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        context = {"name": "\ud800"}
+        blob = kms.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext=context)["CiphertextBlob"]
+
+        assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == b"p"
+        with pytest.raises(Exception, match="surrogates|SerializationException"):
+            lab.boto3_client().encrypt(KeyId=key, Plaintext=b"p", EncryptionContext=context)
+
     def test_a_lab_hears_every_call(self, lab, kms):
         """
         The lab remembers the verdict on the last call, allowed or not.
