@@ -226,7 +226,7 @@ class TestAnswers:
         blob = kms.encrypt(KeyId=key, Plaintext=b"p", EncryptionContext=context)["CiphertextBlob"]
 
         assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == b"p"
-        with pytest.raises(Exception, match="surrogates|SerializationException"):
+        with pytest.raises(Exception, match=r"surrogates|SerializationException"):
             lab.boto3_client().encrypt(KeyId=key, Plaintext=b"p", EncryptionContext=context)
 
     def test_a_lab_hears_every_call(self, lab, kms):
