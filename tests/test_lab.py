@@ -2,11 +2,13 @@
 
 from itertools import pairwise
 
+import boto3
 import pytest
 
 from kms_lab import KMSError, Lab, LabError, ParameterError
 from kms_lab.core.clock import DAY_US
 from kms_lab.core.errors import AccessDeniedException, DisabledException, InvalidCiphertextException
+from kms_lab.lab import ADMIN, REGION
 
 
 @pytest.fixture
@@ -222,6 +224,7 @@ class TestBookmarks:
         lab.bookmark("one key")
         for _ in range(2):
             lab.rewind("empty")
+            assert kms.list_keys()["Keys"] == []
             kms.create_key()
             kms.create_key()
         lab.rewind("one key")
@@ -238,14 +241,19 @@ class TestBookmarks:
 
     def test_credentials_outlive_a_rewind(self):
         """
-        Code that was given credentials can go on using them after the lab went back to before they were made.
+        A program that was given credentials can go on using them after the lab went back to before they were made.
         """
         lab = Lab(seed=3)
         lab.bookmark("before")
-        with lab.boto3():
-            import boto3
-
-            kms = boto3.client("kms")
+        key = lab.credentials(ADMIN)
+        with lab.serve() as url:
+            kms = boto3.client(
+                "kms",
+                endpoint_url=url,
+                region_name=REGION,
+                aws_access_key_id=key.id,
+                aws_secret_access_key=key.secret,
+            )
             kms.create_key()
             lab.rewind("before")
             assert kms.list_keys()["Keys"] == []

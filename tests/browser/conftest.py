@@ -336,6 +336,21 @@ class Notebook:
         )
         return found
 
+    def looked_at(self, lesson: str, dark: bool, width: int, **cells: int) -> tuple[list[str], list[str]]:
+        """Show the notebook in a theme and a width, keep pictures of the named cells, and put it back as it was.
+
+        Returns:
+            What axe finds, and what sticks out.
+        """
+        self.theme(dark)
+        self.width(width)
+        for name, cell in cells.items():
+            self.picture(f"{lesson}-{'dark' if dark else 'light'}-{width}-{name}", cell)
+        found = self.axe(), self.too_wide()
+        self.theme(False)
+        self.width(1280)
+        return found
+
     def picture(self, name: str, cell: int | None = None) -> None:
         """Keep a picture of the page, or of one cell's output, if KMS_LAB_PICTURES names a folder."""
         folder = os.environ.get("KMS_LAB_PICTURES")

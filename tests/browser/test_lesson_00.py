@@ -96,12 +96,8 @@ class TestAccess:
     def test_axe_finds_nothing_and_nothing_sticks_out(self, lesson, press, dark, width):
         """In light and dark, on a laptop and a phone: no serious finding in any output, no sideways scrolling."""
         press("Encrypt as Intern")
-        lesson.theme(dark)
-        lesson.width(width)
-        lesson.picture(f"00-{'dark' if dark else 'light'}-{width}-panel", PANEL)
-        findings, wide = lesson.axe(), lesson.too_wide()
-        lesson.theme(False)
-        lesson.width(1280)
+
+        findings, wide = lesson.looked_at("00", dark, width, panel=PANEL)
 
         assert findings == []
         assert wide == []

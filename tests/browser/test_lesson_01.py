@@ -83,14 +83,8 @@ class TestAccess:
         """In light and dark, on a laptop and a phone: no serious finding in any output, no sideways scrolling."""
         press("Schedule deletion")
         press("Enable")
-        lesson.theme(dark)
-        lesson.width(width)
-        name = f"01-{'dark' if dark else 'light'}-{width}"
-        lesson.picture(f"{name}-cards", CARDS)
-        lesson.picture(f"{name}-states", STATES)
-        findings, wide = lesson.axe(), lesson.too_wide()
-        lesson.theme(False)
-        lesson.width(1280)
+
+        findings, wide = lesson.looked_at("01", dark, width, cards=CARDS, states=STATES)
 
         assert findings == []
         assert wide == []

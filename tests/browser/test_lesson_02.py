@@ -134,14 +134,8 @@ class TestAccess:
         lesson.quiet()
         decrypt()
         pad.focus()
-        lesson.theme(dark)
-        lesson.width(width)
-        name = f"02-{'dark' if dark else 'light'}-{width}"
-        lesson.picture(f"{name}-panel", PANEL)
-        lesson.picture(f"{name}-pad", PAD)
-        findings, wide = lesson.axe(), lesson.too_wide()
-        lesson.theme(False)
-        lesson.width(1280)
+
+        findings, wide = lesson.looked_at("02", dark, width, panel=PANEL, pad=PAD)
 
         assert findings == []
         assert wide == []

@@ -98,14 +98,8 @@ class TestAccess:
     def test_axe_finds_nothing_and_nothing_sticks_out(self, lesson, stepper, dark, width):
         """In light and dark, on a laptop and a phone: no serious finding in any output, no sideways scrolling."""
         lesson.press(stepper, "ArrowRight", 2)
-        lesson.theme(dark)
-        lesson.width(width)
-        name = f"03-{'dark' if dark else 'light'}-{width}"
-        lesson.picture(f"{name}-animator", ANIMATOR)
-        lesson.picture(f"{name}-savings", SAVINGS)
-        findings, wide = lesson.axe(), lesson.too_wide()
-        lesson.theme(False)
-        lesson.width(1280)
+
+        findings, wide = lesson.looked_at("03", dark, width, animator=ANIMATOR, savings=SAVINGS)
 
         assert findings == []
         assert wide == []
