@@ -9,6 +9,7 @@ GetKeyPolicy shows it (same guide, edition of 2017; console Id from policies of 
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 _API_DEFAULT = """{
@@ -113,9 +114,46 @@ def console_default(
     return json.dumps({"Id": "key-consolepolicy-3", "Version": "2012-10-17", "Statement": statements}, indent=4)
 
 
-#: services whose AWS managed key needs no grants
-_WITHOUT_GRANTS = frozenset({"s3"})
-_DISPLAYED = {"dynamodb": "Amazon DynamoDB", "ec2": "EBS", "lambda": "AWS Lambda", "s3": "S3"}
+_CRYPTO = ("kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*")
+_LOOK = ("kms:Describe*", "kms:Get*", "kms:List*")
+
+
+@dataclass(frozen=True)
+class _Managed:
+    """What the policy of one service's AWS managed key has of its own.
+
+    Attributes:
+        id: the policy's.
+        name: how the policy calls the service; ``name_again`` where it calls it otherwise the second time.
+        use: what everybody in the account may do through the service.
+        grants: does the service work with grants, so that the account may revoke them?
+    """
+
+    id: str
+    name: str
+    use: tuple[str, ...] = (*_CRYPTO, "kms:CreateGrant", "kms:DescribeKey")
+    grants: bool = True
+    name_again: str = ""
+
+
+#: by the service's name in endpoints. # unverified: of SQS all but the first statement
+_MANAGED = {
+    "dynamodb": _Managed("auto-dynamodb-1", "Amazon DynamoDB"),
+    "ec2": _Managed("auto-ebs-2", "EBS"),
+    "lambda": _Managed("auto-awslambda", "AWS Lambda"),
+    "rds": _Managed("auto-rds-2", "RDS", (*_CRYPTO, "kms:CreateGrant", "kms:ListGrants", "kms:DescribeKey")),
+    "s3": _Managed("auto-s3-2", "S3", (*_CRYPTO, "kms:DescribeKey"), grants=False),
+    "secretsmanager": _Managed(
+        "auto-secretsmanager-2", "AWS Secrets Manager", (*_CRYPTO[:3], "kms:CreateGrant", "kms:DescribeKey")
+    ),
+    "sns": _Managed(
+        "auto-sns-1",
+        "SNS",
+        ("kms:Decrypt", "kms:GenerateDataKey*", "kms:CreateGrant", "kms:ListGrants", "kms:DescribeKey"),
+    ),
+    "sqs": _Managed("auto-sqs-1", "Simple Queue Service (SQS)", name_again="SQS"),
+    "ssm": _Managed("auto-ssm-1", "SSM", (*_CRYPTO, "kms:DescribeKey"), grants=False),
+}
 
 
 @lru_cache(maxsize=256)
@@ -125,27 +163,33 @@ def aws_managed_default(service: str, account: str, region: str) -> str:
     Args:
         service: the service's name in endpoints, such as ``s3`` or, for EBS, ``ec2``.
 
-    Source: the policies of aws/dynamodb (Amazon DynamoDB Developer Guide, "Authorizing use of your KMS key"), and of
-    aws/s3 and aws/ebs as accounts show them. # unverified: other services, and the Sids' and Ids' exact texts
+    Source: the policy of aws/dynamodb in the Amazon DynamoDB Developer Guide, of aws/secretsmanager in the AWS Secrets
+    Manager User Guide, and of the others as accounts show them.
     """
-    grants = service not in _WITHOUT_GRANTS
-    name = _DISPLAYED.get(service, service)
-    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
-    look = ["kms:Describe*", "kms:Get*", "kms:List*"]
-    through = f"Allow access through {name} for all principals in the account that are authorized to use {name}"
-    condition = {"kms:CallerAccount": account, "kms:ViaService": f"{service}.{region}.amazonaws.com"}
-    statements = [
-        {
-            **_allow(through, ["*"], [*use[:-1], "kms:CreateGrant", use[-1]] if grants else use),
-            "Condition": {"StringEquals": condition},
-        },
+    own = _MANAGED[service]
+    through = (
+        f"Allow access through {own.name} for all principals in the account that are authorized to use "
+        f"{own.name_again or own.name}"
+    )
+    caller = {"kms:CallerAccount": account}
+    here = {"StringEquals": {**caller, "kms:ViaService": f"{service}.{region}.amazonaws.com"}}
+    statements = [{**_allow(through, ["*"], own.use), "Condition": here}]
+    if service == "secretsmanager":  # a secret is replicated to other Regions: there each needs a data key
+        anywhere = {"StringEquals": caller, "StringLike": {"kms:ViaService": f"{service}.*.amazonaws.com"}}
+        statements.append({**_allow(through, ["*"], ["kms:GenerateDataKey*"]), "Condition": anywhere})
+    statements.append(
         _allow(
             "Allow direct access to key metadata to the account",
             [f"arn:aws:iam::{account}:root"],
-            [*look, "kms:RevokeGrant"] if grants else look,
-        ),
-    ]
-    return json.dumps({"Version": "2012-10-17", "Id": f"auto-{service}-1", "Statement": statements}, indent=2)
+            [*_LOOK, "kms:RevokeGrant"] if own.grants else _LOOK,
+        )
+    )
+    if service == "dynamodb":
+        describe = (
+            "Allow DynamoDB Service with service principal name dynamodb.amazonaws.com to describe the key directly"
+        )
+        statements.append({**_allow(describe, ["*"], _LOOK), "Principal": {"Service": "dynamodb.amazonaws.com"}})
+    return json.dumps({"Version": "2012-10-17", "Id": own.id, "Statement": statements}, indent=2)
 
 
 def _allow(sid: str, principals: Sequence[str], actions: Sequence[str]) -> dict[str, object]:

@@ -128,7 +128,7 @@ TROUBLES: Mapping[str, Trouble] = {
     ),
 }
 
-# unverified: the texts of a cluster, but for "KMS cannot communicate with your CloudHSM cluster"
+# the first text is the developer guide's, the last is AWS's answer as notes quote it; unverified: the one between
 _NO_CLUSTER = "KMS cannot communicate with your CloudHSM cluster"
 _NO_BACKING_KEY = "The key material of the KMS key was not found in the CloudHSM cluster."
 _TOO_FEW_HSMS = "CloudHSM cluster must contain active HSMs in at least two Availability Zones"

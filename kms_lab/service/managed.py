@@ -18,7 +18,7 @@ from kms_lab.policy.defaults import aws_managed_default
 ROTATION_DAYS: Final = 365
 
 #: By the last part of the alias: the service's name in endpoints, and the key's description.
-# The descriptions of S3's and Secrets Manager's keys were seen; unverified: the others, worded alike.
+# The descriptions were seen in accounts. unverified: DynamoDB's, worded alike
 SERVICES = {
     "dynamodb": ("dynamodb", "Default key that protects my DynamoDB data when no other key is defined"),
     "ebs": ("ec2", "Default key that protects my EBS volumes when no other key is defined"),

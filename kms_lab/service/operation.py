@@ -96,7 +96,7 @@ class Row:
     def read_only(self) -> bool:
         """Does CloudTrail call it read-only? Cryptography is; changes of anything are not.
 
-        # unverified: DeriveSharedSecret, Encapsulate and Decapsulate, of which AWS shows no record
+        # unverified: DeriveSharedSecret, of which AWS shows no record
         """
         return self.name.startswith(
             (

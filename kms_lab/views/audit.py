@@ -432,7 +432,7 @@ def _rotation(world: World, entry: Entry) -> Record:
 
 
 def _expiry(world: World, entry: Entry) -> Record:
-    # unverified: that the key's id stands here, not its ARN, as in the details of a rotation
+    # the key's id, not its ARN. Source: AWS's sample of DeleteExpiredKeyMaterial
     return {**_material(world, entry), "keyId": _key(world, entry).id}
 
 

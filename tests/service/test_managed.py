@@ -1,7 +1,12 @@
 """AWS managed keys: made when a service first needs them, used through it only, changed by nobody."""
 
+import json
+from functools import partial
+
 import pytest
 
+from kms_lab.lab import ADMIN
+from kms_lab.service.operation import OPERATIONS
 from tests.service.conftest import code, refusal
 
 OTHER = "444455556666"
@@ -151,3 +156,42 @@ def test_condition_keys_of_calls_through_a_service(lab, kms, key, name, operator
         assert code(lab.client(role, via=via).encrypt, KeyId=key, Plaintext=b"p") == wanted
     through_ec2 = code(lab.client(role, via="ec2").encrypt, KeyId=key, Plaintext=b"p")
     assert through_ec2 == (None if name == "aws:ViaAWSService" else "AccessDeniedException")
+
+
+@pytest.mark.parametrize(
+    ("via", "alias", "policy", "may", "may_not"),
+    [
+        ("s3", "s3", "auto-s3-2", "Encrypt", "CreateGrant"),
+        ("ssm", "ssm", "auto-ssm-1", "Encrypt", "CreateGrant"),
+        ("ec2", "ebs", "auto-ebs-2", "CreateGrant", "ListGrants"),
+        ("rds", "rds", "auto-rds-2", "ListGrants", "PutKeyPolicy"),
+        ("sns", "sns", "auto-sns-1", "Decrypt", "Encrypt"),
+        ("lambda", "lambda", "auto-awslambda", "Encrypt", "DisableKey"),
+        ("secretsmanager", "secretsmanager", "auto-secretsmanager-2", "GenerateDataKey", "DisableKey"),
+        ("dynamodb", "dynamodb", "auto-dynamodb-1", "CreateGrant", "DisableKey"),
+        ("sqs", "sqs", "auto-sqs-1", "Encrypt", "DisableKey"),
+    ],
+)
+def test_each_service_has_its_policy(lab, kms, via, alias, policy, may, may_not):
+    """The policies are those that accounts show: what a service needs is allowed through it, and nothing else."""
+    nobody = lab.client(lab.iam.create_role("Nobody"), via=via)
+    key = lab.client(via=via).generate_data_key(KeyId=f"alias/aws/{alias}", KeySpec="AES_256")["KeyId"]
+    document = json.loads(kms.get_key_policy(KeyId=key)["Policy"])
+
+    assert document["Id"] == policy
+    for operation, wanted in ((may, None), (may_not, "AccessDeniedException")):
+        assert code(*_request(nobody, operation, key)) == wanted
+
+
+def _request(client, operation, key):
+    """A method and nothing else: the request is bound to it, so that ``code`` can send it."""
+    params = {
+        "Encrypt": {"Plaintext": b"p"},
+        "GenerateDataKey": {"KeySpec": "AES_256"},
+        "CreateGrant": {"GranteePrincipal": ADMIN, "Operations": ["Decrypt"]},
+        "PutKeyPolicy": {"Policy": "{}"},
+    }.get(operation, {})
+    if operation == "Decrypt":
+        params = {"CiphertextBlob": client.generate_data_key(KeyId=key, KeySpec="AES_256")["CiphertextBlob"]}
+    method = getattr(client, OPERATIONS[operation].method)
+    return (partial(method, KeyId=key, **params),)
