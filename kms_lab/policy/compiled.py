@@ -156,7 +156,8 @@ class CompiledStatement:
         named = identity or principal.arn in self._names
         account = principal.account in self._accounts
         if not self.deny:
-            # unverified: NotPrincipal with Allow, which AWS advises against; any listed level excludes.
+            # AWS: NotPrincipal with Allow is "not supported" (IAM User Guide); older editions: it allows all but those
+            # named. unverified: what KMS does with one; here any listed level excludes
             excluded = named or account
         elif principal.kind == "service":
             excluded = named

@@ -9,8 +9,8 @@ Ids that AWS gives to principals and access keys are made up from their ARN.
 Source: AWS KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail" and its sample entries; AWS CloudTrail
 User Guide, "CloudTrail record contents" and "userIdentity element".
 
-# unverified: Encapsulate, Decapsulate, DeriveSharedSecret, GetKeyLastUsage, GetPublicKey, ListRetirableGrants and some
-other reads, of which AWS shows no sample: they follow the others, with no more of a request than the rows' ``shown``.
+# unverified: DeriveSharedSecret, GetPublicKey, ListRetirableGrants and some other reads, of which AWS shows no sample:
+they follow the others, with no more of a request than the rows' ``shown``.
 """
 
 import json

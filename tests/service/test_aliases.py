@@ -34,7 +34,7 @@ class TestNames:
             ("alias/or ders", "ValidationException"),
             ("alias/" + "x" * 251, "ValidationException"),
             ("alias/", "InvalidAliasNameException"),
-            ("alias/a:b", "InvalidAliasNameException"),
+            ("alias/a:b", "ValidationException"),
             ("alias/aws/orders", "NotAuthorizedException"),
         ],
     )

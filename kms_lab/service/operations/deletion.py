@@ -34,8 +34,8 @@ def schedule_key_deletion(call: Call, *, KeyId: str, PendingWindowInDays: int = 
     deleted; until then no date is known.
     """
     if not 7 <= PendingWindowInDays <= 30:
-        # the model's range is wider than AWS's rule; unverified: wording
-        raise ValidationException("PendingWindowInDays must be between 7 and 30 (inclusive).")
+        # the model's range is wider than AWS's rule; the sentence as a log of 2020 quotes it
+        raise ValidationException("PendingWindowInDays must be between 7 and 30")
     world, key = call.world, call.key
     key.pending_days, key.returns_to = PendingWindowInDays, ""
     cluster = backing.cluster_of(world, key)

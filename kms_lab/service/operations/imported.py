@@ -210,7 +210,7 @@ def _accept_options(call: Call, symmetric: bool) -> None:
         # unverified: AWS's error and its words; its guide says that such a request is rejected
         raise UnsupportedOperationException(f"{given[0]} is supported for symmetric encryption KMS keys only.")
     if "KeyMaterialId" in given and call.params.get("ImportType") == _NEW:
-        # unverified: AWS's error and its words
+        # the rule is the model's text; unverified: AWS's error and its words
         raise ValidationException(f"KeyMaterialId cannot be specified with ImportType {_NEW}.")
 
 
@@ -320,7 +320,7 @@ def _lose(world: World, key: Key, which: KeyMaterial) -> tuple[Event, ...]:
 def _settle(world: World, key: Key) -> None:
     """Bring a key's state into line with its materials. A key pending deletion stays so, whatever it has."""
     if key.has_all_material:
-        # unverified: that a disabled key stays disabled when its material is imported again
+        # unverified: that a disabled key stays disabled; the model's text says Enabled, and names no disabled keys
         if key.state == PENDING_IMPORT:
             world.move(key, ENABLED)
         elif key.state == UPDATING and key.returns_to == PENDING_IMPORT:

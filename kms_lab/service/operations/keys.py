@@ -234,10 +234,14 @@ def accept_one_more(shelf: Shelf) -> None:
     Raises:
         LimitExceededException: the quota is reached.
     """
-    keys = shelf.keys
-    if len(keys) >= KEYS_PER_REGION and sum(key.manager == "CUSTOMER" for key in keys.values()) >= KEYS_PER_REGION:
-        # unverified: wording
-        raise LimitExceededException(f"The quota of {KEYS_PER_REGION} KMS keys in this account and Region is reached.")
+    if len(shelf.keys) < KEYS_PER_REGION:
+        return
+    count = sum(key.manager == "CUSTOMER" for key in shelf.keys.values())
+    if count >= KEYS_PER_REGION:
+        # the sentence as a log of 2016 quotes it; unverified: that it has not changed since
+        raise LimitExceededException(
+            f"Key quota for this account in this region is {KEYS_PER_REGION} but the current usage is {count}."
+        )
 
 
 def metadata(world: World, key: Key) -> dict[str, Any]:
@@ -322,7 +326,7 @@ def _accept_spec(spec: str, asked: str | None, usage: str) -> None:
 def accept_makeable(spec: str) -> None:
     """Refuse a spec of which no key, and no data key pair, can be made here."""
     if spec == "SM2":
-        # unverified: AWS's error outside the China Regions was not seen
-        raise UnsupportedOperationException("KeySpec SM2 is available in China Regions only.")
+        # as somebody's trial of CreateKey in us-east-1 found it in 2026; unverified: the same for data key pairs
+        raise UnsupportedOperationException("KeySpec SM2 is not supported in this Region")
     if SPECS[spec].family not in material.FAMILIES:
         raise UnsupportedByLab(f"AWS can create {spec} keys; the lab cannot yet.")

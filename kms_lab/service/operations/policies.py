@@ -124,5 +124,5 @@ def _exists(name: str, world: World) -> bool:
 
 def _only_default(name: str) -> None:
     if name != _DEFAULT:
-        # unverified: wording
+        # AWS's text names the error for AWS_RAM; unverified: for other names, and its words
         raise NotFoundException(f"No such policy exists: {name}")

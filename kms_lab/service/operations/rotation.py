@@ -85,7 +85,8 @@ def _is_replica(key: Key) -> bool:
 
 
 def _has_the_materials_asked_for(call: Call) -> None:
-    """``IncludeKeyMaterial`` is for keys that can rotate. # unverified: the error with which AWS says so."""
+    """``IncludeKeyMaterial`` is for keys that can rotate. # unverified: the error; no other that the
+    model lists fits."""
     _is_in_no_store(call)
     if "IncludeKeyMaterial" in call.params:
         _can_rotate(call)
@@ -254,7 +255,7 @@ def state_of(world: World, key: Key, one: KeyMaterial) -> str:
     """Return AWS's ``KeyMaterialState``. Material that waits can be rotated in once all related keys have it."""
     if one not in key.pending:
         return CURRENT if one is key.current else NON_CURRENT
-    # unverified: that a replica counts that is pending deletion, and so cannot import
+    # AWS's text says "every replica Region key": also one that is pending deletion, and so cannot import
     everywhere = all(any(other.secret for other in related.pending) for related in (key, *world.related(key)))
     return PENDING_ROTATION if everywhere else PENDING_ELSEWHERE
 
