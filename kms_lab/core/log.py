@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kms_lab.core.clock import iso_text, read_us
@@ -273,7 +274,15 @@ class Log:
         return log
 
 
+@lru_cache(maxsize=_CACHED_TEXTS)
+def _pairs(items: tuple[tuple[str, str], ...]) -> Json:
+    """Return a map of texts as JSON: ReEncrypt has two encryption contexts, of which few are new."""
+    return Json(json.dumps(dict(items)))
+
+
 def _hashable(value: Any) -> Hashable:
+    if isinstance(value, dict) and all(type(item) is str for item in value.values()):
+        return _pairs(tuple(value.items()))
     if isinstance(value, dict | list | tuple):
         return Json(json.dumps(value, default=str))
     return str(value) if not isinstance(value, Hashable) else value
