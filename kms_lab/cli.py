@@ -23,6 +23,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -483,6 +484,28 @@ def import_progress(file: Path) -> None:
 
 
 # ---- kms-lab doctor
+
+
+@main.command()
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for machines.")
+def explain(file: TextIO, as_json: bool) -> None:
+    """Answer an authorization question: who may do what with a key, and why.
+
+    FILE holds the question as one JSON document, a scenario; "-" reads it from standard input. A lab writes one with
+    lab.last_verdict.scenario().
+    """
+    from kms_lab.policy.scenario import ScenarioError, decide
+    from kms_lab.views import explain as views
+
+    try:
+        verdict = decide(json.load(file))
+    except (ValueError, RecursionError) as error:
+        what = "is no scenario" if isinstance(error, ScenarioError) else "is not JSON"
+        raise Problem(
+            f"{file.name} {what}: {error}", "the fields that `python -m pydoc kms_lab.policy.scenario` names"
+        ) from error
+    click.echo(json.dumps(verdict.to_data(), indent=2) if as_json else views.text(verdict))
 
 
 @main.command()

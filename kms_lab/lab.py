@@ -7,31 +7,34 @@ and asks the views.
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kms_lab.accounts import ACCOUNT, Document, Iam, Organizations, Vpc, text_of
+from kms_lab.core.circumstances import DIRECT, SOURCE_ADDRESS, Circumstances
 from kms_lab.core.clock import DAY_US, HOUR_US, to_us
 from kms_lab.core.errors import LabError
-from kms_lab.core.keys import AccessKey, Identity, Key
+from kms_lab.core.keys import AccessKey, Key
 from kms_lab.core.names import Principal, parse_key_reference
 from kms_lab.core.world import World
 from kms_lab.doors.client import Client
 from kms_lab.outside import Hsm, Xks
-from kms_lab.policy.document import PolicyError, parse
 from kms_lab.policy.evaluate import Verdict
 from kms_lab.service import gates, pipeline
-from kms_lab.service.operation import NO_KEY, OPERATIONS, Call
+from kms_lab.service.conditions import everything
+from kms_lab.service.operation import NO_KEY, Call, row_for
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from kms_lab.views.bill import Bill
     from kms_lab.views.timeline import Timeline
+    from kms_lab.views.who import WhoCan
 
-ACCOUNT = "111122223333"
 REGION = "us-east-1"
 ADMIN = f"arn:aws:iam::{ACCOUNT}:user/Admin"
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -41,7 +44,6 @@ _ADMINISTRATOR_ACCESS = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "AdministratorAccess", "Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
-Document = Mapping[str, Any] | str
 
 
 class Lab:
@@ -70,22 +72,62 @@ class Lab:
         count = len(list(self.world.all_keys()))
         return f"<Lab: {count} keys, {len(self.world.log)} log entries, {self.clock.now:%Y-%m-%d %H:%M} UTC>"
 
-    def client(self, principal: str = ADMIN, region: str = REGION, via: str = "") -> Client:
+    def client(
+        self,
+        principal: str = ADMIN,
+        region: str = REGION,
+        via: str = "",
+        *,
+        source_arn: str = "",
+        source_account: str = "",
+        source_ip: str = SOURCE_ADDRESS,
+        endpoint: str = "",
+        mfa: bool = False,
+        session_policy: Document | None = None,
+        session_tags: Mapping[str, str] | None = None,
+        source_identity: str = "",
+        federated_by: str = "",
+    ) -> Client:
         """Return a boto3-shaped KMS client.
 
         Args:
-            principal: ARN of a user, role, role session or account root. A role's ARN means "somebody who assumed it".
+            principal: ARN of a user, role, role session, federated user or account root, or a service such as
+                ``logs.us-east-1.amazonaws.com``. A role's ARN means "somebody who assumed it".
             region: any Region's name.
             via: an AWS service that calls KMS on the principal's behalf, by its name in endpoints: ``s3``, or
                 ``ec2`` for EBS. Such calls reach AWS managed keys, and set ``kms:ViaService``.
+            source_arn, source_account: for which resource and whose account a service that acts as itself acts.
+            source_ip: the caller's address, for ``aws:SourceIp``.
+            endpoint: id of a VPC endpoint that the calls go through; ``lab.vpc.create_endpoint`` makes one.
+            mfa: did the caller prove a second factor, just now?
+            session_policy: what the session was narrowed to when it began.
+            session_tags: tags that the session was given, besides those of its role.
+            source_identity: who stands behind the session.
+            federated_by: ARN of the user who made a federated user's session.
 
         Raises:
-            LabError: nobody of that name exists in the lab yet.
+            LabError: nobody of that name, or no such endpoint, exists in the lab yet; or the policy is none.
             ValueError: the text is not the ARN of a principal.
         """
-        return Client(self.world, self._known(principal), region, self._calls.append, via)
+        if endpoint and endpoint not in self.world.endpoints:
+            raise LabError(f"there is no VPC endpoint {endpoint!r}; lab.vpc.create_endpoint() makes one")
+        how = Circumstances(
+            via=via,
+            source_arn=source_arn,
+            source_account=source_account,
+            source_ip=source_ip,
+            endpoint=endpoint,
+            mfa_age_s=0 if mfa else None,
+            session_policy="" if session_policy is None else text_of(session_policy, "identity", "this session policy"),
+            session_tags=tuple(sorted((session_tags or {}).items())),
+            source_identity=source_identity,
+            federated_by=federated_by,
+        )
+        return Client(self.world, self._known(principal, federated_by), region, self._calls.append, how)
 
-    def boto3_client(self, principal: str = ADMIN, region: str = REGION, service: str = "kms") -> Any:
+    def boto3_client(
+        self, principal: str = ADMIN, region: str = REGION, service: str = "kms", how: Circumstances = DIRECT
+    ) -> Any:
         """Return the real boto3's client, answered by the lab: the same calls, errors, paginators and waiters.
 
         Nothing is sent anywhere, and nothing is read from the machine's AWS configuration.
@@ -93,12 +135,17 @@ class Lab:
         Args:
             principal: as in ``client``.
             service: ``kms`` or ``sts``.
+            how: how the calls come, such as ``Circumstances(endpoint=...)``; what ``client`` takes one by one.
         """
         from kms_lab.doors import boto
 
-        return boto.client(self.world, self._known(principal), region, service, self._calls.append)
+        return boto.client(
+            self.world, self._known(principal, how.federated_by), region, service, self._calls.append, how
+        )
 
-    def boto3(self, principal: str = ADMIN, region: str = REGION) -> AbstractContextManager[AccessKey]:
+    def boto3(
+        self, principal: str = ADMIN, region: str = REGION, how: Circumstances = DIRECT
+    ) -> AbstractContextManager[AccessKey]:
         """Let unmodified boto3 code talk to the lab: ``with lab.boto3(): main()``.
 
         In the block every client for KMS or STS, however it is made, is answered by the lab, and a client for
@@ -108,10 +155,16 @@ class Lab:
         """
         from kms_lab.doors import boto
 
-        return boto.diverted(self.world, self._known(principal), region, self._calls.append)
+        return boto.diverted(self.world, self._known(principal, how.federated_by), region, self._calls.append, how)
 
     @contextmanager
-    def serve(self, port: int = 0, follow: bool = False, changed: Callable[[], object] = lambda: None) -> Iterator[str]:
+    def serve(
+        self,
+        port: int = 0,
+        follow: bool = False,
+        changed: Callable[[], object] = lambda: None,
+        how: Circumstances = DIRECT,
+    ) -> Iterator[str]:
         """Serve the lab over HTTP, on this machine only: ``with lab.serve() as url: ...``.
 
         Requests are signed with ``lab.credentials``. Meanwhile use the lab itself only while no request is under way,
@@ -121,32 +174,37 @@ class Lab:
             port: where to listen; 0 takes a free one.
             follow: let the lab's clock go as the real one does, instead of standing still until it is turned.
             changed: called after each request that may have changed the lab, with ``turn`` held.
+            how: the way that every request comes, such as through a VPC endpoint.
 
         Raises:
             OSError: the port is taken.
         """
         from kms_lab.doors.http import Endpoint
 
-        with Endpoint(self.world, self.clock.travel, port, follow, self._calls.append, changed) as endpoint:
+        with Endpoint(self.world, self.clock.travel, port, follow, self._calls.append, changed, how) as endpoint:
             yield endpoint.url
 
-    def credentials(self, principal: str) -> AccessKey:
+    def credentials(self, principal: str, how: Circumstances = DIRECT) -> AccessKey:
         """Return a principal's access key, for clients that sign their requests: ``id``, ``secret`` and ``token``.
 
         Asked again, the lab gives the same key. A role's key is that of a session of it, as in ``client``, and
-        does not end; ``sts.assume_role`` gives keys that do.
+        does not end; ``sts.assume_role`` gives keys that do. ``how`` says what the session was given when it began.
         """
         from kms_lab.doors.credentials import credentials_of
 
-        return credentials_of(self.world, self._known(principal))
+        return credentials_of(self.world, self._known(principal, how.federated_by), how)
 
     @property
     def last_verdict(self) -> Verdict | None:
         """Who decided the last call, and why.
 
-        None before the first call, or if it did not get as far as the policies.
+        It tells all that policies could have asked about the call, not only what they did ask; what changes, such as
+        tags and aliases, as it is now. None before the first call, or if it did not get as far as the policies.
         """
-        return self._calls[-1].verdict if self._calls else None
+        call = self._calls[-1] if self._calls else None
+        if call is None or call.verdict is None:
+            return None
+        return call.verdict.told_of(everything(call), tuple(one.told_of({}) for one in call.earlier))
 
     def key(self, reference: str, region: str = REGION, account: str = ACCOUNT) -> Key:
         """Return the record of a living key, by id, ARN, alias name or alias ARN. For looking, not for changing.
@@ -167,33 +225,69 @@ class Lab:
         self,
         principal: str,
         action: str,
-        key: str,
+        key: str | None,
         region: str = REGION,
         context: Mapping[str, str] | None = None,
         alias: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        how: Circumstances = DIRECT,
     ) -> Verdict:
         """Ask the policies whether a principal may do something, without doing it: nothing is logged or changed.
 
         Args:
             action: an IAM action such as ``kms:Decrypt``.
-            key: id, ARN or alias of the key.
+            key: id, ARN or alias of the key; None for what needs none, such as ``kms:CreateKey``.
             context: the encryption context that the call would carry.
             alias: the alias name the call would use, for ``kms:RequestAlias``.
+            params: other members of the request that policies look at, such as a grant's ``Operations``.
+            how: how the call would come, such as ``Circumstances(via="s3")``.
 
         Raises:
             LookupError: there is no such key.
             LabError: no operation that the lab has needs that permission.
         """
-        found = self.key(key, region=region)
-        row = next((row for row in OPERATIONS.values() if row.permission.lower() == action.lower()), None)
-        if row is None and action not in ("kms:ReEncryptFrom", "kms:ReEncryptTo"):
+        row = row_for(action)
+        if row is None:
             raise LabError(f"no operation of the lab asks for {action}; try kms:Decrypt, for example")
-        row = row or OPERATIONS["ReEncrypt"]
-        call = Call(row, self.world, self._known(principal), found.region, {"EncryptionContext": dict(context or {})})
-        if row.target == NO_KEY:  # such as kms:CreateKey: no key policy has a say
+        members = {"EncryptionContext": dict(context)} if context else {}
+        found = None if key is None else self.key(key, region=region)
+        where = region if found is None else found.region
+        call = Call(row, self.world, self._known(principal), where, {**members, **(params or {})})
+        call.how = how
+        if found is None or row.target == NO_KEY:  # such as kms:CreateKey: no key policy has a say
             return gates.verdict_of(call, action, "*", call.principal.account, None)
         call.key, call.alias_arn = found, alias
         return gates.verdict_of(call, action, found.arn, found.account, found)
+
+    def who_can(
+        self,
+        action: str,
+        key: str,
+        region: str = REGION,
+        context: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        how: Circumstances = DIRECT,
+    ) -> "WhoCan":
+        """Return which principals may do something to a key, and through what; nothing is logged or changed.
+
+        Asked are all users and roles, the root users, and whom else the key policy or a grant of the key names.
+
+        Args:
+            action: an IAM action such as ``kms:Decrypt``.
+            key: id, ARN or alias of the key.
+            context: the encryption context that each call would carry; None where the caller chooses it.
+            params: other members of the request that policies look at.
+            how: how each call would come. What the policies mention is tried besides: see ``service.who``.
+
+        Raises:
+            LookupError: there is no such key.
+            LabError: no operation that the lab has needs that permission.
+        """
+        from kms_lab.service.who import who_can
+        from kms_lab.views.who import WhoCan
+
+        found = self.key(key, region=region)
+        return WhoCan(action, found.arn, who_can(self.world, action, found, context, params, how))
 
     def trail(self) -> "pd.DataFrame":
         """Return everything that happened as CloudTrail would tell it: one row per event, oldest first."""
@@ -277,6 +371,8 @@ class Lab:
         self.world = world
         self.clock = LabClock(world)
         self.iam = Iam(world)
+        self.org = Organizations(world)
+        self.vpc = Vpc(world)
         self.hsm = Hsm(world, ACCOUNT, REGION)
         self.xks = Xks(world, ACCOUNT)
         self._calls: deque[Call] = deque(maxlen=1)  # the last one
@@ -288,8 +384,10 @@ class Lab:
         self.world.become(world)
         self._calls.clear()
 
-    def _known(self, principal: str) -> Principal:
+    def _known(self, principal: str, federated_by: str = "") -> Principal:
         who = Principal.parse(principal)
+        if federated_by:
+            who = replace(who, identity_arn=self._known(federated_by).identity_arn)
         if who.kind in ("user", "role-session") and who.identity_arn not in self.world.identities:
             kind, _, name = who.identity_arn.rpartition(":")[2].partition("/")
             raise LabError(
@@ -344,58 +442,6 @@ class LabClock:
         return f"<clock: {self.now:%A, %Y-%m-%d %H:%M:%S} UTC>"
 
 
-class Iam:
-    """The users and roles of the simulated accounts. Only what KMS needs of IAM: who there is, and their policies."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def __repr__(self) -> str:
-        return f"<iam: {len(self._world.identities)} users and roles; list() names them>"
-
-    def create_user(self, name: str, policies: Iterable[Document] = (), account: str = ACCOUNT) -> str:
-        """Make a user and return its ARN."""
-        return self._create(f"arn:aws:iam::{account}:user/{name}", policies)
-
-    def create_role(self, name: str, policies: Iterable[Document] = (), account: str = ACCOUNT) -> str:
-        """Make a role and return its ARN."""
-        return self._create(f"arn:aws:iam::{account}:role/{name}", policies)
-
-    def put_policies(self, arn: str, policies: Iterable[Document]) -> None:
-        """Replace the identity policies of a user or role.
-
-        Raises:
-            LabError: nobody has this ARN, or a policy is not well formed.
-        """
-        self._identity(arn).policies = _texts(policies)
-
-    def policies(self, arn: str) -> list[dict[str, Any]]:
-        """Return the identity policies of a user or role, as documents."""
-        return [json.loads(text) for text in self._identity(arn).policies]
-
-    def tag(self, arn: str, **tags: str) -> None:
-        """Set tags of a user or role, for ``aws:PrincipalTag`` conditions."""
-        self._identity(arn).tags.update(tags)
-
-    def list(self) -> list[str]:
-        """Return the ARNs of all users and roles."""
-        return list(self._world.identities)
-
-    def _create(self, arn: str, policies: Iterable[Document]) -> str:
-        Principal.parse(arn)
-        for other in self._world.identities:
-            # a name is taken under any path: IAM User Guide, "IAM identifiers"; the ARN of a session does not show it
-            if arn.rpartition("/")[2] == other.rpartition("/")[2] and arn.split("/")[0] == other.split("/")[0]:
-                raise LabError(f"{other} exists already; lab.iam.put_policies changes what it may do")
-        self._world.identities[arn] = Identity(arn, _texts(policies))
-        return arn
-
-    def _identity(self, arn: str) -> Identity:
-        if arn not in self._world.identities:
-            raise LabError(f"nobody has the ARN {arn}; lab.iam.list() names everybody")
-        return self._world.identities[arn]
-
-
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file whole: whoever reads it sees the old content or the new one, never half of it."""
     import tempfile  # here, because it costs every other use of the lab several milliseconds
@@ -411,19 +457,3 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _texts(policies: Iterable[Document]) -> tuple[str, ...]:
-    if isinstance(policies, str | Mapping):
-        raise LabError("policies is a list, even if it holds only one policy: put [ ] around the document")
-    texts = []
-    for policy in policies:
-        if not isinstance(policy, str | Mapping):
-            raise LabError(f"a policy is a dict or JSON text with Version and Statement; got {policy!r}")
-        text = policy if isinstance(policy, str) else json.dumps(policy)
-        try:
-            parse(text, "identity")
-        except PolicyError as error:
-            raise LabError("this identity policy is not well formed: " + "; ".join(error.problems)) from error
-        texts.append(text)
-    return tuple(texts)

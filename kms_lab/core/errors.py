@@ -75,7 +75,27 @@ class KMSError(Exception):
 
 
 class AccessDeniedException(KMSError):
-    """The policies do not allow this call. ``error.verdict`` says which of them decided, and why."""
+    """The policies do not allow this call. ``error.verdict`` says which of them decided, and why.
+
+    ``error.explain()`` is AWS's message and under it the whole reason as indented text, layer by layer. Neither the
+    message nor the response holds any of it, for AWS tells none of it; a traceback has a note that says how to ask::
+
+        >>> print(error.explain())                                                  # doctest: +SKIP
+        An error occurred (AccessDeniedException) when calling the Decrypt operation: User: ... is not authorized ...
+        <BLANKLINE>
+        DENY (implicit-deny)
+        The key policy lets IAM decide, and no identity policy of dana allows kms:Decrypt on this key.
+        ...
+    """
+
+    def __init__(self, message: str = "", **evidence: Any) -> None:
+        super().__init__(message, **evidence)
+        if self.verdict is not None:
+            self.add_note("error.explain() tells which policies were asked, and what each of them said.")
+
+    def explain(self) -> str:
+        """AWS's message, and under it the verdict as indented text; the message alone where no policy was asked."""
+        return str(self) if self.verdict is None else f"{self}\n\n{self.verdict.explain()}"
 
     @property
     def verdict(self) -> Any:

@@ -224,14 +224,31 @@ class Alias:
 
 @dataclass(slots=True)
 class Identity:
-    """A user or role of an account, with its identity policies as JSON text."""
+    """A user, role or group of an account, and what hangs on it.
+
+    Attributes:
+        policies: its own (inline) identity policies, as JSON text.
+        tags: of a user or role, for ``aws:PrincipalTag``.
+        attached: ARNs of the managed policies attached to it.
+        groups: ARNs of the groups that a user is in.
+        boundary: JSON text of the permissions boundary of a user or role; "" for none.
+    """
 
     arn: str
     policies: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
+    attached: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    boundary: str = ""
 
     def copy(self) -> "Identity":
-        return Identity(self.arn, self.policies, dict(self.tags))
+        return Identity(self.arn, self.policies, dict(self.tags), self.attached, self.groups, self.boundary)
+
+    @classmethod
+    def from_data(cls, row: dict[str, Any]) -> "Identity":
+        """Return the identity that ``to_data`` described; lists are tuples again."""
+        lists = {name: tuple(row[name]) for name in ("policies", "attached", "groups")}
+        return cls(**{**row, **lists, "tags": dict(row["tags"])})
 
 
 @dataclass(slots=True)
@@ -243,6 +260,10 @@ class AccessKey:
         secret, token: what signs; the token is "" for long-term keys.
         principal: ARN of the principal, as it appears to policies and in CloudTrail.
         expires_us: when a session's credentials end; None for never.
+        issued_us: when STS gave them out; None for those that the lab hands out itself.
+        identity: ARN of the user who made a federated user's session; "" for other credentials.
+        mfa_us: when a second factor was proved for them; None for not at all.
+        session_policy, session_tags, source_identity: what the session was given (``Circumstances``).
     """
 
     id: str
@@ -250,6 +271,17 @@ class AccessKey:
     token: str = field(repr=False)
     principal: str
     expires_us: int | None = None
+    issued_us: int | None = None
+    identity: str = ""
+    mfa_us: int | None = None
+    session_policy: str = ""
+    session_tags: tuple[tuple[str, str], ...] = ()
+    source_identity: str = ""
+
+    @classmethod
+    def from_data(cls, row: dict[str, Any]) -> "AccessKey":
+        """Return the credentials that ``to_data`` described; lists are tuples again."""
+        return cls(**{**row, "session_tags": tuple((name, value) for name, value in row["session_tags"])})
 
 
 def to_data(record: Any) -> dict[str, Any]:

@@ -91,23 +91,26 @@ class Principal:
     Attributes:
         arn: as CloudTrail and the error messages show it; a role in use is an
             ``assumed-role`` session.
-        kind: ``user``, ``role-session``, ``root-user``, ``federated-user`` or ``service``.
-        account: twelve digits; empty for an AWS service.
-        identity_arn: whose identity policies count: the user, or the role behind the session.
+        kind: ``user``, ``role-session``, ``root-user``, ``federated-user``, ``service`` or ``anonymous``.
+        account: twelve digits; empty for an AWS service and for nobody.
+        identity_arn: whose identity policies count: the user, or the role or user behind the session.
+        unique_id: the id that AWS gives to the user or role, such as ``AIDA...``, where it is known.
     """
 
     arn: str
     kind: str
     account: str
     identity_arn: str
+    unique_id: str = ""
 
     def __hash__(self) -> int:
         return hash(self.arn)  # a principal is looked up at every call
 
     @property
     def name(self) -> str:
-        """The last part of the identity's ARN: what people call it."""
-        return self.identity_arn.rpartition("/")[2] if "/" in self.identity_arn else "root"
+        """The last part of the identity's ARN, or of the federated user's: what people call it."""
+        arn = self.arn if self.kind == "federated-user" else self.identity_arn
+        return arn.rpartition("/")[2] if "/" in arn else "root"
 
     @classmethod
     def parse(cls, text: str, session: str = "lab") -> "Principal":

@@ -15,9 +15,10 @@ from kms_lab.core import material
 from kms_lab.core.clock import Clock
 from kms_lab.core.keys import NO_GRANTS, AccessKey, Alias, Grant, Identity, Key, KeyMaterial, Past
 from kms_lab.core.log import Log
+from kms_lab.core.organization import Endpoint, Node, Organization
 from kms_lab.core.stores import ExternalKey, HsmCluster, KeyStore, XksProxy
 
-FORMAT = "kms_lab world 1"
+FORMAT = "kms_lab world 2"
 
 
 class Entropy:
@@ -96,6 +97,10 @@ class World:
         former: the same of deleted replicas that were made again: their ARN is another key's now.
         access_keys: by id, the credentials that principals were given.
         clusters, proxies: what stands behind custom key stores, by cluster id and by endpoint and path.
+        groups: by ARN, the groups of users; their policies count for their members.
+        managed_policies: by ARN, the text of policies that can be attached to users, roles and groups.
+        organization: the organization that accounts are in; None for none.
+        endpoints: by id, the VPC endpoints for KMS.
         import_secret: what import tokens are sealed with; empty until the first is asked for.
     """
 
@@ -103,13 +108,17 @@ class World:
         "access_keys",
         "clock",
         "clusters",
+        "endpoints",
         "entropy",
         "former",
         "gone",
+        "groups",
         "identities",
         "import_secret",
         "log",
+        "managed_policies",
         "meter",
+        "organization",
         "proxies",
         "request_quotas",
         "shelves",
@@ -121,6 +130,10 @@ class World:
         self.log = Log(self.entropy.take(10))
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.identities: dict[str, Identity] = {}
+        self.groups: dict[str, Identity] = {}
+        self.managed_policies: dict[str, str] = {}
+        self.organization: Organization | None = None
+        self.endpoints: dict[str, Endpoint] = {}
         self.gone: dict[str, Key] = {}
         self.former: list[Key] = []
         self.access_keys: dict[str, AccessKey] = {}
@@ -193,6 +206,10 @@ class World:
         twin.log = self.log.copy()
         twin.shelves = {place: shelf.copy() for place, shelf in self.shelves.items()}
         twin.identities = {arn: it.copy() for arn, it in self.identities.items()}
+        twin.groups = {arn: group.copy() for arn, group in self.groups.items()}
+        twin.managed_policies = dict(self.managed_policies)
+        twin.organization = None if self.organization is None else self.organization.copy()
+        twin.endpoints = {name: endpoint.copy() for name, endpoint in self.endpoints.items()}
         twin.request_quotas, twin.meter = self.request_quotas, None
         twin.gone, twin.former = dict(self.gone), list(self.former)
         twin.access_keys = dict(self.access_keys)
@@ -220,6 +237,10 @@ class World:
             "import_secret": base64.b64encode(self.import_secret).decode(),
             "log": self.log.to_data(),
             "identities": [records.to_data(identity.copy()) for identity in self.identities.values()],
+            "groups": [records.to_data(group.copy()) for group in self.groups.values()],
+            "managed_policies": dict(self.managed_policies),
+            "organization": None if self.organization is None else _organization_to_data(self.organization),
+            "endpoints": [records.to_data(endpoint) for endpoint in self.endpoints.values()],
             "keys": [_key_to_data(key) for key in self.all_keys()],
             "gone": [_key_to_data(key, gone=True) for key in self.gone.values()],
             "former": [_key_to_data(key, gone=True) for key in self.former],
@@ -248,9 +269,11 @@ class World:
         world.entropy = Entropy.from_data(data["entropy"])
         world.request_quotas, world.meter = bool(data["request_quotas"]), None
         world.log = Log.from_data(data["log"])
-        world.identities = {
-            row["arn"]: Identity(row["arn"], tuple(row["policies"]), dict(row["tags"])) for row in data["identities"]
-        }
+        world.identities = {row["arn"]: Identity.from_data(row) for row in data["identities"]}
+        world.groups = {row["arn"]: Identity.from_data(row) for row in data["groups"]}
+        world.managed_policies = dict(data["managed_policies"])
+        world.organization = _organization_from_data(data["organization"])
+        world.endpoints = {row["id"]: Endpoint(**row) for row in data["endpoints"]}
         world.shelves = {}
         for row in data["keys"]:
             key = _key_from_data(row)
@@ -263,7 +286,7 @@ class World:
         for row in data["stores"]:
             store = KeyStore(**row)
             world.shelf(store.account, store.region).stores[store.id] = store
-        world.access_keys = {row["id"]: AccessKey(**row) for row in data["access_keys"]}
+        world.access_keys = {row["id"]: AccessKey.from_data(row) for row in data["access_keys"]}
         world.import_secret = base64.b64decode(data["import_secret"])
         world.clusters = {row["id"]: _cluster_from_data(row) for row in data["clusters"]}
         proxies = map(_proxy_from_data, data["proxies"])
@@ -312,6 +335,14 @@ def _grant_from_data(row: dict[str, Any]) -> Grant:
     texts = {name: tuple(row[name]) for name in ("operations", "tokens")}
     contexts = {name: pairs(name) for name in ("context_equals", "context_subset")}
     return Grant(**{**row, **texts, **contexts})
+
+
+def _organization_to_data(one: Organization) -> dict[str, Any]:
+    return {**records.to_data(one.copy()), "nodes": [records.to_data(node) for node in one.copy().nodes.values()]}
+
+
+def _organization_from_data(row: dict[str, Any] | None) -> Organization | None:
+    return None if row is None else Organization(**{**row, "nodes": {one["id"]: Node(**one) for one in row["nodes"]}})
 
 
 def _cluster_to_data(one: HsmCluster) -> dict[str, Any]:

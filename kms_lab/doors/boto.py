@@ -23,12 +23,13 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.errors import LabError, RequestError
 from kms_lab.core.keys import AccessKey
 from kms_lab.core.names import Principal
 from kms_lab.core.world import World
 from kms_lab.doors import sts, wire
-from kms_lab.doors.credentials import credentials_of, environment, scope_of, verify
+from kms_lab.doors.credentials import credentials_of, environment, scope_of, signed_with, verify
 
 SERVICES = ("kms", "sts")
 _NAMES = " and ".join(SERVICES)
@@ -39,7 +40,12 @@ _patching = threading.Lock()
 
 
 def client(
-    world: World, principal: Principal, region: str, service: str = "kms", listener: wire.Listener | None = None
+    world: World,
+    principal: Principal,
+    region: str,
+    service: str = "kms",
+    listener: wire.Listener | None = None,
+    how: Circumstances = DIRECT,
 ) -> Any:
     """Return boto3's own client (botocore makes it for boto3) for KMS or STS, bound to a world.
 
@@ -55,11 +61,12 @@ def client(
     from botocore.config import Config
 
     def answer(request: Any, **_event: Any) -> Any:
-        reply = _reply(world, principal, region, service, request, listener)
+        reply = _reply(world, principal, region, service, request, listener, how)
         return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))
 
     with wire.turn:
-        key = credentials_of(world, principal)
+        key = credentials_of(world, principal, how)
+    how = signed_with(principal, how)
     session = _session(region)
     session.set_credentials(key.id, key.secret, key.token or None)
     session.register("before-send", answer)
@@ -70,7 +77,11 @@ def client(
 
 @contextmanager
 def diverted(
-    world: World, principal: Principal, region: str, listener: wire.Listener | None = None
+    world: World,
+    principal: Principal,
+    region: str,
+    listener: wire.Listener | None = None,
+    how: Circumstances = DIRECT,
 ) -> Iterator[AccessKey]:
     """Divert every botocore client of the process to a world, and give the principal's access key.
 
@@ -84,16 +95,19 @@ def diverted(
     the block. Blocks may be nested, and may end in any order, as those of several threads do: a new client belongs to
     the block that was begun last. Requests may come from any thread, all of which are diverted. Other ways to the
     network than botocore's are not looked after.
+
+    What ``how`` says of the way is true of every call in the block; what it says of the session goes with the
+    principal's credentials.
     """
     from botocore.httpsession import URLLib3Session
 
     with wire.turn:
-        key = credentials_of(world, principal)
+        key = credentials_of(world, principal, how)
     block = object()
     made: WeakSet[Any] = WeakSet()
 
     def answer(request: Any) -> Any:
-        return _response(world, key, request, listener)
+        return _response(world, key, request, listener, how)
 
     def make_diverted(self: Any, *args: Any, **options: Any) -> None:
         make(self, *args, **options)
@@ -160,7 +174,7 @@ def _put_back(block: object) -> None:
 # ------------------------------------------------------------------------------ a request, taken apart
 
 
-def _response(world: World, key: AccessKey, request: Any, listener: wire.Listener | None) -> Any:
+def _response(world: World, key: AccessKey, request: Any, listener: wire.Listener | None, way: Circumstances) -> Any:
     """Return botocore's ``AWSResponse`` to its ``AWSPreparedRequest``, whoever made and signed it.
 
     Args:
@@ -178,20 +192,26 @@ def _response(world: World, key: AccessKey, request: Any, listener: wire.Listene
     try:
         with wire.turn:
             world.access_keys.setdefault(key.id, key)
-            who, region, _ = verify(world, request.method, url.path, url.query, headers, _bytes(request.body))
-            reply = _reply(world, who, region, service, request, listener)
+            who, region, _, session = verify(world, request.method, url.path, url.query, headers, _bytes(request.body))
+            reply = _reply(world, who, region, service, request, listener, way.of_session(session))
     except RequestError as refused:
         reply = sts.refusal(refused) if service == "sts" else wire.refusal(refused)
     return AWSResponse(request.url, reply.status, reply.headers, _Body(reply.body))
 
 
 def _reply(
-    world: World, who: Principal, region: str, service: str, request: Any, listener: wire.Listener | None
+    world: World,
+    who: Principal,
+    region: str,
+    service: str,
+    request: Any,
+    listener: wire.Listener | None,
+    how: Circumstances,
 ) -> wire.Reply:
     body = _bytes(request.body)
     if service == "sts":
-        return sts.answer(world, who, region, body)
-    return wire.answer(world, who, region, _text(request.headers.get("X-Amz-Target", "")), body, listener)
+        return sts.answer(world, who, region, body, how)
+    return wire.answer(world, who, region, _text(request.headers.get("X-Amz-Target", "")), body, listener, how)
 
 
 def _service(headers: dict[str, str], host: str) -> str:

@@ -14,9 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from kms_lab.core import errors, model
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.errors import ParameterError, UnsupportedByLab
 from kms_lab.core.names import Principal
 from kms_lab.core.world import World
+from kms_lab.doors.credentials import signed_with
 from kms_lab.service.operation import OPERATIONS, Call, Row
 from kms_lab.service.pipeline import handle
 
@@ -36,7 +38,7 @@ class Client:
         world: where the keys are.
         principal: who calls.
         region: where.
-        via: an AWS service, such as ``s3``, that makes the calls on the principal's behalf.
+        how: how the calls reach KMS, such as the service that makes them on the principal's behalf.
         listener: given each ``Call`` that is sent; the lab remembers the last verdict this way.
 
     Raises (from every method):
@@ -45,16 +47,21 @@ class Client:
     """
 
     def __init__(
-        self, world: World, principal: Principal, region: str, listener: Listener | None = None, via: str = ""
+        self,
+        world: World,
+        principal: Principal,
+        region: str,
+        listener: Listener | None = None,
+        how: Circumstances = DIRECT,
     ) -> None:
         self._world = world
         self._principal = principal
-        self._via = via
+        self._how = signed_with(principal, how)
         self._listener = listener
         self.meta = SimpleNamespace(region_name=region, service_model=SimpleNamespace(service_name="kms"))
 
     def __repr__(self) -> str:
-        via = f" through {self._via}" if self._via else ""
+        via = f" through {self._how.via}" if self._how.via else ""
         return f"<KMS client of {self._principal.arn} in {self.meta.region_name}{via}>"
 
     def __dir__(self) -> list[str]:
@@ -101,12 +108,12 @@ class Client:
     def _method(self, row: Row) -> Method:
         shape = row.model
         accepts = shape.accepts
-        world, principal, region, listener, via = (
+        world, principal, region, listener, how = (
             self._world,
             self._principal,
             self.meta.region_name,
             self._listener,
-            self._via,
+            self._how,
         )
 
         def method(**params: Any) -> dict[str, Any]:
@@ -117,8 +124,8 @@ class Client:
                     raise ParameterError(problems)
                 params = shape.coerced(params)
             call = Call(row, world, principal, region, params, checked)
-            if via:
-                call.via = via
+            if how is not DIRECT:
+                call.how = how
             if listener is not None:
                 listener(call)
             return handle(call)

@@ -4,8 +4,11 @@ A principal gets an access key when somebody asks for it (``lab.credentials``) o
 and ``verify`` reads from the signature who calls, in which Region and which service. The key's id is the one that
 CloudTrail shows.
 
-Not as on AWS: a principal has one access key, always the same; assuming a role again under the same session name renews
-the credentials of that session instead of making new ones. The date of a request is not compared with any clock, since
+What a session was given when it began (policy, tags, source identity, second factor) is kept with its credentials, and
+goes with every call that they sign.
+
+Not as on AWS: a principal has one access key, always the same; beginning the same session again, with the same name and
+all else, renews its credentials instead of making new ones. The date of a request is not compared with any clock, since
 the lab's stands still or runs ahead. Only requests signed in a header are taken, not presigned addresses, and only
 AWS4-HMAC-SHA256. Host and all headers ``x-amz-...`` must be among those signed.
 
@@ -17,10 +20,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.errors import (
     ExpiredTokenException,
     IncompleteSignatureException,
@@ -29,7 +34,7 @@ from kms_lab.core.errors import (
     UnrecognizedClientException,
 )
 from kms_lab.core.keys import AccessKey
-from kms_lab.core.names import Principal, access_key_id
+from kms_lab.core.names import Principal, access_key_id, invented_id
 from kms_lab.core.world import World
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -49,17 +54,47 @@ _MISMATCH = (
 # ------------------------------------------------------------------------------ access keys
 
 
-def credentials_of(world: World, principal: Principal) -> AccessKey:
-    """Return a principal's access key, made at first need. It does not end, a session's neither."""
-    return _issue(world, principal, None)
+def credentials_of(world: World, principal: Principal, how: Circumstances = DIRECT) -> AccessKey:
+    """Return a principal's access key, made at first need. It does not end, a session's neither.
+
+    Args:
+        how: what the session was given when it began; the way of its calls is no matter of credentials.
+    """
+    return _issue(world, principal, how, None)
 
 
-def session_credentials(world: World, session: Principal, duration_seconds: int) -> AccessKey:
+def session_credentials(
+    world: World, session: Principal, duration_seconds: int, how: Circumstances = DIRECT
+) -> AccessKey:
     """Return temporary credentials for a session, which end after so much of the lab's time.
 
     A session that has credentials already gets the same again, and they end at the later of the two times.
     """
-    return _issue(world, session, world.clock.now_us + duration_seconds * 1_000_000)
+    now_us = world.clock.now_us
+    return _issue(world, session, replace(how, issued_us=now_us), now_us + duration_seconds * 1_000_000)
+
+
+def session_of(world: World, key: AccessKey) -> Circumstances:
+    """Return what is true of every call that a key signs, as of now."""
+    who = _principal(world, key)
+    how = Circumstances(
+        mfa_age_s=None if key.mfa_us is None else (world.clock.now_us - key.mfa_us) // 1_000_000,
+        session_policy=key.session_policy,
+        session_tags=key.session_tags,
+        source_identity=key.source_identity,
+        issued_us=key.issued_us,
+        access_key="" if key.id == access_key_id(who) else key.id,
+        federated_by=key.identity,
+    )
+    return DIRECT if how == DIRECT else how
+
+
+def signed_with(principal: Principal, how: Circumstances) -> Circumstances:
+    """Return the circumstances with the id of the access key that a client signs with who is given them."""
+    if how == DIRECT:
+        return DIRECT  # the same object, so that it is recognised at once
+    key_id = _key_id(principal, how)
+    return how if key_id == access_key_id(principal) else replace(how, access_key=key_id)
 
 
 def principal_of(world: World, key_id: str, token: str, now_us: int) -> Principal:
@@ -84,29 +119,54 @@ def environment(key: AccessKey, region: str) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value}
 
 
-def _issue(world: World, principal: Principal, expires_us: int | None) -> AccessKey:
-    key_id = access_key_id(principal)
-    key = world.access_keys.get(key_id)
-    if key is None or (key.expires_us is not None and key.expires_us <= world.clock.now_us):
-        key = world.access_keys[key_id] = _new(world, key_id, principal, expires_us)
+def _issue(world: World, principal: Principal, how: Circumstances, expires_us: int | None) -> AccessKey:
+    now_us = world.clock.now_us
+    asked = AccessKey(
+        _key_id(principal, how),
+        "",
+        "",
+        principal.arn,
+        expires_us,
+        how.issued_us,
+        how.federated_by,
+        None if how.mfa_age_s is None else now_us - how.mfa_age_s * 1_000_000,
+        how.session_policy,
+        how.session_tags,
+        how.source_identity,
+    )
+    key = world.access_keys.get(asked.id)
+    if key is None or (key.expires_us is not None and key.expires_us <= now_us):
+        key = world.access_keys[asked.id] = _new(world, asked)
     elif key.expires_us is not None and (expires_us is None or expires_us > key.expires_us):
         # a record is shared with forks of the world, so it is replaced
-        key = world.access_keys[key_id] = AccessKey(key.id, key.secret, key.token, key.principal, expires_us)
+        key = world.access_keys[asked.id] = replace(
+            key, expires_us=expires_us, issued_us=asked.issued_us, mfa_us=asked.mfa_us
+        )
     return key
 
 
-def _new(world: World, key_id: str, principal: Principal, expires_us: int | None) -> AccessKey:
+def _key_id(principal: Principal, how: Circumstances) -> str:
+    """Return the id of a principal's access key: of the one it has by default, or of that of a session of its own."""
+    given = how.session_policy, how.session_tags, how.source_identity, how.federated_by, how.mfa_age_s is not None
+    temporary = how.issued_us is not None and principal.kind in ("user", "root-user")
+    if not (any(given) or temporary):
+        return access_key_id(principal)
+    return invented_id("ASIA", f"{principal.arn} {given}", 9) + "EXAMPLE"
+
+
+def _new(world: World, asked: AccessKey) -> AccessKey:
     """Make an access key. A seeded world's randomness is looked at, not used up: whether a principal has credentials
     changes nothing else, so that a script gets the same ids through every door."""
     ahead = world.entropy.copy().take(32)
 
     def text(purpose: str, length: int) -> str:
-        seed = f"kms_lab {purpose} {principal.arn} {world.clock.now_us} ".encode() + ahead
+        owner = asked.principal if asked.id == access_key_id(Principal.parse(asked.principal)) else asked.id
+        seed = f"kms_lab {purpose} {owner} {world.clock.now_us} ".encode() + ahead
         digest = hashlib.shake_256(seed).digest(length)
         return base64.b64encode(digest).decode()
 
-    token = text("token", 90) if key_id.startswith("ASIA") else ""
-    return AccessKey(key_id, text("secret", 30), token, principal.arn, expires_us)
+    token = text("token", 90) if asked.id.startswith("ASIA") else ""
+    return replace(asked, secret=text("secret", 30), token=token)
 
 
 def _valid(world: World, key_id: str, token: str, now_us: int) -> AccessKey:
@@ -120,6 +180,8 @@ def _valid(world: World, key_id: str, token: str, now_us: int) -> AccessKey:
 
 def _principal(world: World, key: AccessKey) -> Principal:
     who = Principal.parse(key.principal)
+    if key.identity:
+        return replace(who, identity_arn=key.identity)
     if who.kind != "role-session" or who.identity_arn in world.identities:
         return who
     # a session's ARN drops the role's path; role names are unique in an account
@@ -161,10 +223,17 @@ def scope_of(authorization: str | None) -> Scope:
     return Scope(*match.groups())
 
 
-def verify(
-    world: World, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
-) -> tuple[Principal, str, str]:
-    """Check a request's signature. Return who calls, in which Region, and which service.
+class Signer(NamedTuple):
+    """What a signature says: who calls, in which Region, which service, and what is known of the caller's session."""
+
+    principal: Principal
+    region: str
+    service: str
+    session: Circumstances
+
+
+def verify(world: World, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Signer:
+    """Check a request's signature. Return what it says.
 
     Args:
         path, query: of the request's target, as they were sent.
@@ -199,7 +268,7 @@ def verify(
     signing_key = _signing_key(key.secret, scope.day, scope.region, scope.service)
     if not hmac.compare_digest(hmac.digest(signing_key, text.encode(), "sha256").hex(), scope.signature):
         raise InvalidSignatureException(_MISMATCH)
-    return _principal(world, key), scope.region, scope.service
+    return Signer(_principal(world, key), scope.region, scope.service, session_of(world, key))
 
 
 @lru_cache(maxsize=64)

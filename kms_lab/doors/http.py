@@ -32,6 +32,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.errors import KMSError, UnsupportedByLab
 from kms_lab.core.world import World
 from kms_lab.doors import credentials, sts, wire
@@ -74,6 +75,7 @@ class Endpoint:
         follow: let the world's time pass as it passes here. Otherwise its clock stands still until it is turned.
         listener: given each ``Call``.
         changed: called, with ``wire.turn`` held, after each request that may have changed the world.
+        how: the way that every request comes, such as through a VPC endpoint.
 
     Attributes:
         url: ``http://127.0.0.1:PORT``.
@@ -91,8 +93,9 @@ class Endpoint:
         follow: bool = False,
         listener: Listener | None = None,
         changed: Callable[[], object] = lambda: None,
+        how: Circumstances = DIRECT,
     ) -> None:
-        self.world = world
+        self.world, self._how = world, how
         self._turn, self._follow, self._listener, self._changed = turn, follow, listener, changed
         self._seen = time.monotonic()
         self._closed = False
@@ -138,15 +141,17 @@ class Endpoint:
             to_sts = "x-amz-target" not in headers and headers.get("content-type", "").startswith(_FORM)
             try:
                 self._let_time_pass()
-                principal, region, service = credentials.verify(self.world, method, path, query, headers, body)
+                principal, region, service, session = credentials.verify(self.world, method, path, query, headers, body)
                 if service not in ("kms", "sts"):
                     raise UnsupportedByLab(f"The lab answers kms and sts; this request is signed for {service}.")
                 self._changed()
+                how = self._how.of_session(session)
                 if path == CLOCK:
                     return self._clock(body)
                 if service == "sts":
-                    return sts.answer(self.world, principal, region, body)
-                return wire.answer(self.world, principal, region, headers.get("x-amz-target", ""), body, self._listener)
+                    return sts.answer(self.world, principal, region, body, how)
+                target = headers.get("x-amz-target", "")
+                return wire.answer(self.world, principal, region, target, body, self._listener, how)
             except KMSError as error:
                 return sts.refusal(error) if to_sts else wire.refusal(error)
             except Exception as fault:

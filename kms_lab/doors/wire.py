@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
 from kms_lab.core import model
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.clock import to_datetime
 from kms_lab.core.errors import (
     AccessDeniedException,
@@ -56,7 +57,13 @@ class Reply(NamedTuple):
 
 
 def answer(
-    world: World, principal: Principal, region: str, target: str | None, body: bytes, listener: Listener | None = None
+    world: World,
+    principal: Principal,
+    region: str,
+    target: str | None,
+    body: bytes,
+    listener: Listener | None = None,
+    how: Circumstances = DIRECT,
 ) -> Reply:
     """Answer one request. Whatever the request holds, the answer is a reply.
 
@@ -65,11 +72,13 @@ def answer(
         region: where.
         target: the header ``X-Amz-Target``, such as ``TrentService.Encrypt``; None if there was none.
         listener: given the ``Call`` as it sets out.
+        how: how the request came, and what is known of the caller's session.
     """
     try:
         name = _operation_of(target or "")
         params = decode(name, body)
         call = Call(OPERATIONS[name], world, principal, region, params)
+        call.how = how
         with turn:
             if listener is not None:
                 listener(call)

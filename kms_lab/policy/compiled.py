@@ -7,13 +7,12 @@ Not here: how statements of several policies add up to an answer (see ``evaluate
 Source: IAM User Guide, "Principal", "NotPrincipal", "Resource"; AWS KMS Developer Guide, "Key policies".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
 from kms_lab.policy import match
 from kms_lab.policy.document import Kind, Policy, Principals, Statement, parse
@@ -92,6 +91,8 @@ EVERYONE = ("*",)
 
 def caller_names(principal: Principal) -> tuple[str, ...]:
     """Every name by which a Principal element can reach a caller."""
+    if principal.unique_id:
+        return ("*", principal.arn, principal.identity_arn, principal.account, principal.unique_id)
     return ("*", principal.arn, principal.identity_arn, principal.account)
 
 
@@ -109,6 +110,7 @@ class CompiledStatement:
         "conditions",
         "covers_action",
         "deny",
+        "resource_keys",
         "source",
     )
 
@@ -128,7 +130,11 @@ class CompiledStatement:
         self.any_resource = "*" in resources and not source.not_resource
         read = [_resource_template(text, policy.has_variables) for text in resources]
         self._templates = tuple(template for template in read if template.keys)
-        self._resources = match.resource([pattern for template in read if (pattern := template.fill({})) is not None])
+        #: The condition keys named by policy variables in Resource or NotResource, in lower case.
+        self.resource_keys = tuple(key for template in self._templates for key in template.keys)
+        self._resources = match.resource(
+            tuple([pattern for template in read if (pattern := template.fill({})) is not None])
+        )
         self.conditions = tuple(
             match.condition(test, policy.has_variables, policy.kind == "key" and test.key.lower() in IDENTITY_ONLY_KEYS)
             for test in source.conditions
@@ -137,8 +143,12 @@ class CompiledStatement:
     @property
     def variable_keys(self) -> tuple[str, ...]:
         """The condition keys named by policy variables, in lower case."""
-        in_resources = tuple(key for template in self._templates for key in template.keys)
-        return in_resources + tuple(key for condition in self.conditions for key in condition.variable_keys)
+        return self.resource_keys + tuple(key for condition in self.conditions for key in condition.variable_keys)
+
+    @property
+    def spares_some(self) -> bool:
+        """Whether the statement is for all but those whom its NotPrincipal lists."""
+        return self.source.not_principal and not self._everyone
 
     def naming(self, principal: Principal) -> Naming:
         """How Principal or NotPrincipal fits the caller.
@@ -147,12 +157,25 @@ class CompiledStatement:
         """
         if self.source.not_principal:
             return self._naming_all_but(principal)
-        if self._everyone or principal.identity_arn in self._names or principal.arn in self._names:
+        if self._everyone or principal.arn in self._names or self._names_identity(principal):
             return Naming.NAMED
         return Naming.ACCOUNT if principal.account in self._accounts else Naming.NO
 
+    def names_directly(self, principal: Principal) -> bool:
+        """Whether Principal is everyone, or lists the very user or session that calls and not only what is behind it.
+
+        Source: IAM User Guide, "Principal", "IAM role principals": what ``*`` and a condition on ``aws:PrincipalArn``
+        give is not limited by boundaries and session policies. # unverified: the same of ``*`` without that condition
+        """
+        return (self._everyone or principal.arn in self._names) and not self.source.not_principal
+
+    def _names_identity(self, principal: Principal) -> bool:
+        return principal.identity_arn in self._names or (
+            bool(principal.unique_id) and principal.unique_id in self._names
+        )
+
     def _naming_all_but(self, principal: Principal) -> Naming:
-        identity = principal.identity_arn in self._names
+        identity = self._names_identity(principal)
         named = identity or principal.arn in self._names
         account = principal.account in self._accounts
         if not self.deny:
@@ -177,10 +200,8 @@ class CompiledStatement:
         for template in self._templates:
             pattern = template.fill(context)
             if pattern is None:
-                if self.source.not_resource:
-                    return False  # a variable without a value makes the statement invalid
-                continue
-            fits = fits or match.resource([pattern])(resource)
+                continue  # with a variable that has no value it matches no resource
+            fits = fits or match.resource((pattern,))(resource)
         return fits is not self.source.not_resource
 
 
@@ -219,20 +240,70 @@ class CompiledPolicy:
         return found
 
 
-@dataclass(slots=True)
+#: The policies attached at each level of an organization, from its root down to the account.
+Levels = tuple[tuple[CompiledPolicy, ...], ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Layers:
-    """The policies that have a say in one check. Made once, never changed.
+    """The policies that have a say in one check. Equal only to itself, so that decisions can be remembered by it.
 
     Attributes:
         key_policy: the policy of the key the resource names; None where the request has no key.
         identity_policies: what hangs on the caller, from all sources, in a fixed order.
-        grants: of the key, those that have not ended and whose grantee may be the caller; for RetireGrant, the one
-            that is to be retired.
+        boundary: the caller's permissions boundary.
+        session_policy: what the caller's session was narrowed to when it began.
+        scps: service control policies of the caller's account; empty where it is in no organization, or manages it.
+        rcps: resource control policies of the account that owns the key, without AWS's own that allows everything.
+        endpoint: the policy of the VPC endpoint that the call came through.
+        aws_managed: is the key an AWS managed one?
+        identity_names: what people call the identity policies, where they have names.
+        level_names: what people call the levels of ``scps``, and of ``rcps``.
+        guard_names: what people call their policies, level by level.
     """
 
     key_policy: CompiledPolicy | None = None
     identity_policies: tuple[CompiledPolicy, ...] = ()
-    grants: tuple[Grant, ...] = ()
+    boundary: CompiledPolicy | None = None
+    session_policy: CompiledPolicy | None = None
+    scps: Levels = ()
+    rcps: Levels = ()
+    endpoint: CompiledPolicy | None = None
+    aws_managed: bool = False
+    identity_names: tuple[str, ...] = ()
+    level_names: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    guard_names: tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]] = ((), ())
+
+    def policies(self) -> Iterator[tuple[str, tuple[int, ...], CompiledPolicy]]:
+        """Every policy with its layer and its place in it, in the order in which denies are looked for.
+
+        The layers are ``key-policy``, ``identity-policy``, ``boundary``, ``session-policy``, ``scp``, ``rcp`` and
+        ``vpce``. The place is () where a layer is one policy, else the number of the policy, or of the level and of the
+        policy there, from 0.
+        """
+        if self.key_policy is not None:
+            yield "key-policy", (), self.key_policy
+        for number, policy in enumerate(self.identity_policies):
+            yield "identity-policy", (number,), policy
+        yield from self.guards()
+
+    def guards(self) -> Iterator[tuple[str, tuple[int, ...], CompiledPolicy]]:
+        """The same of the layers that can only take away."""
+        if self.boundary is not None:
+            yield "boundary", (), self.boundary
+        if self.session_policy is not None:
+            yield "session-policy", (), self.session_policy
+        for layer, levels in (("scp", self.scps), ("rcp", self.rcps)):
+            for level, policies in enumerate(levels):
+                for number, policy in enumerate(policies):
+                    yield layer, (level, number), policy
+        if self.endpoint is not None:
+            yield "vpce", (), self.endpoint
+
+    @property
+    def guarded(self) -> bool:
+        """Whether there is any layer that can only take away."""
+        return bool(self.boundary or self.session_policy or self.scps or self.rcps or self.endpoint)
 
 
 @lru_cache(maxsize=16_384)
@@ -252,6 +323,7 @@ def _action_test(source: Statement) -> match.Test:
     return (lambda action: not covers(action)) if source.not_action else covers
 
 
+@lru_cache(maxsize=4096)
 def _resource_template(text: str, variables: bool) -> match.Template:
     """Read a Resource; variables count only after the fifth colon (IAM User Guide, "Variables and tags")."""
     head = ":".join(text.split(":", 5)[:5])

@@ -43,6 +43,8 @@ _ADMINISTER = (
     "kms:CancelKeyDeletion",
     "kms:RotateKeyOnDemand",
 )
+#: what the console leaves out where administrators are not to delete the key
+_DELETE = ("kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion")
 _USE_SYMMETRIC = (
     "kms:Encrypt",
     "kms:Decrypt",
@@ -83,28 +85,33 @@ def console_default(
     administrators: Sequence[str] = (),
     users: Sequence[str] = (),
     *,
+    other_accounts: Sequence[str] = (),
+    administrators_may_delete: bool = True,
     spec: str = "SYMMETRIC_DEFAULT",
     usage: str = "ENCRYPT_DECRYPT",
     origin: str = "AWS_KMS",
     multi_region: bool = False,
 ) -> str:
-    """Return the policy the console writes.
+    """Return the policy that the console writes from its form for a new key.
 
     Args:
         account: the account that owns the key.
         administrators: ARNs of users and roles; without any, there is no statement for them.
-        users: ARNs of users, roles and other accounts' roots; without any, there are no statements for
-            them.
+        users: ARNs of users and roles; without any, and without other accounts, there are no statements for them.
+        other_accounts: accounts whose own IAM policies may let their principals use the key, by their twelve digits.
+        administrators_may_delete: the form's box "Allow key administrators to delete this key".
         spec, usage, origin, multi_region: of the key; they choose the actions.
     """
     statements = [_allow("Enable IAM User Permissions", [f"arn:aws:iam::{account}:root"], ["kms:*"])]
     if administrators:
-        actions = [*_ADMINISTER]
+        # unverified: that kms:Delete*, which covers no deletion of keys, stays where the box is cleared
+        actions = [action for action in _ADMINISTER if administrators_may_delete or action not in _DELETE]
         if origin == "EXTERNAL":
             actions.append("kms:ImportKeyMaterial")
         if multi_region:
             actions += ["kms:ReplicateKey", "kms:UpdatePrimaryRegion"]
         statements.append(_allow("Allow access for Key Administrators", administrators, actions))
+    users = [*users, *(f"arn:aws:iam::{other}:root" for other in other_accounts)]
     if users:
         use = _USE_SYMMETRIC if spec == "SYMMETRIC_DEFAULT" else _USE[usage]
         statements.append(_allow("Allow use of the key", users, use))

@@ -1,14 +1,16 @@
 """Policy documents: JSON text in, plain records out, and every grammar problem said at once.
 
-A document is read for one of two uses. A *key policy* says who may do what with the key it hangs on,
-so every statement needs a Principal or NotPrincipal. An *identity policy* hangs on a user or role, so
-no statement may have one.
+A document is read for one of five uses. A *key policy* says who may do what with the key it hangs on, so every
+statement needs a Principal or NotPrincipal; so does an *endpoint policy*, which hangs on a VPC endpoint. An *identity
+policy* hangs on a user, group or role, so no statement may have one; permissions boundaries and session policies are
+written alike, and so are service control policies (*SCPs*). A resource control policy (*RCP*) denies, to everyone.
 
 Not here: size limits and whether a principal exists (the service knows those), and what a statement
 means (see ``match`` and ``evaluate``).
 
 Source: IAM User Guide, "Grammar of the IAM JSON policy language"; AWS KMS Developer Guide, "Creating a
-key policy" (a statement without Resource is accepted by the API and has no effect).
+key policy" (a statement without Resource is accepted by the API and has no effect); AWS Organizations User Guide, "SCP
+syntax" and "RCP syntax".
 """
 
 import json
@@ -17,7 +19,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["key", "identity"]
+Kind = Literal["key", "identity", "scp", "rcp", "endpoint"]
+
+#: kinds whose statements say to whom they apply
+_WITH_PRINCIPAL = frozenset({"key", "rcp", "endpoint"})
+_WORDS = {
+    "key": "a key policy",
+    "identity": "an identity policy",
+    "scp": "an SCP",
+    "rcp": "an RCP",
+    "endpoint": "an endpoint policy",
+}
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 
@@ -47,6 +59,7 @@ _AWS_PRINCIPAL = re.compile(
     r"|sts::\d{12}:(?:assumed-role/[^*?/]+/[^*?/]+|federated-user/[^*?]+))"
 )
 _UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
+_SERVICE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
 _ACTION = re.compile(r"\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+")
 _IDENTITY_SID = re.compile(r"[A-Za-z0-9]*")
 _SINGLE_VALUED_TRAPS = ("kms:encryptioncontext:", "aws:requesttag/")
@@ -165,7 +178,7 @@ def parse(source: str | Mapping[str, object], kind: Kind) -> Policy:
 
     Args:
         source: JSON text, or the same already decoded.
-        kind: ``"key"`` or ``"identity"``.
+        kind: what the policy is for; boundaries and session policies are of kind ``"identity"``.
 
     Raises:
         PolicyError: the document breaks the grammar; all problems are listed.
@@ -252,6 +265,8 @@ class _Reader:
         for action in actions or ():
             if not _ACTION.fullmatch(action):
                 self.problems.append(f"{where}: {action!r} is not an action; write service:Name.")
+        if self.kind == "rcp":
+            self.denies_everyone(where, data)
         return Statement(
             index=index,
             sid=sid or None,
@@ -265,6 +280,15 @@ class _Reader:
             conditions=tuple(self.conditions(where, data.get("Condition"))),
         )
 
+    def denies_everyone(self, where: str, data: Mapping[str, object]) -> None:
+        """An RCP only takes away, from everyone; the one that allows everything is AWS's own."""
+        if data.get("Principal") != "*":
+            self.problems.append(f'{where}: in an RCP, Principal is "*".')
+        if data.get("Effect") == "Allow" and {**data, "Sid": ""} != {
+            "Sid": "", "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"
+        }:  # fmt: skip
+            self.problems.append(f"{where}: an RCP of your own can only deny.")
+
     def unknown(self, where: str, data: Mapping[str, object], known: frozenset[str]) -> None:
         self.problems.extend(f"{where} has an unknown element {name!r}." for name in data if name not in known)
 
@@ -275,7 +299,7 @@ class _Reader:
             self.problems.append(f"{where} has both {element} and Not{element}.")
         name = f"Not{element}" if negated else element
         if name not in data:
-            if self.kind == "identity":
+            if self.kind != "key":
                 self.problems.append(f"{where} needs {element} or Not{element}.")
             return None, False
         return self.text_list(f"{where}: {name}", data[name]), negated
@@ -288,9 +312,9 @@ class _Reader:
 
     def principals(self, where: str, data: Mapping[str, object]) -> Principals | None:
         present = [name for name in ("Principal", "NotPrincipal") if name in data]
-        if self.kind == "identity":
+        if self.kind not in _WITH_PRINCIPAL:
             if present:
-                self.problems.append(f"{where}: an identity policy cannot have {present[0]}.")
+                self.problems.append(f"{where}: {_WORDS[self.kind]} cannot have {present[0]}.")
             return None
         if not present:
             self.tell(f"{where} needs a Principal.", NO_PRINCIPAL)
@@ -316,7 +340,7 @@ class _Reader:
         return Principals(
             everyone="*" in lists["AWS"],
             aws=tuple(self.aws_principals(where, lists["AWS"])),
-            services=lists["Service"],
+            services=tuple(self.services(where, lists["Service"])),
             federated=lists["Federated"],
             canonical=lists["CanonicalUser"],
         )
@@ -340,6 +364,13 @@ class _Reader:
                     " in full, without wildcards.",
                     INVALID_PRINCIPALS,
                 )
+
+    def services(self, where: str, listed: tuple[str, ...]) -> Iterator[str]:
+        for text in listed:
+            if _SERVICE.fullmatch(text):
+                yield text
+            else:
+                self.tell(f"{where}: {text!r} is no service, such as logs.us-east-1.amazonaws.com.", INVALID_PRINCIPALS)
 
     def conditions(self, where: str, data: object) -> Iterator[ConditionTest]:
         if data is None:

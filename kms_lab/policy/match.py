@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from kms_lab.policy.document import ConditionTest
 
@@ -173,7 +174,8 @@ def wildcard(pattern: Pattern) -> Test:
     return _regex(_stretch(_letters(pattern), "."))
 
 
-def resource(patterns: Iterable[Pattern]) -> Test:
+@lru_cache(maxsize=4096)
+def resource(patterns: tuple[Pattern, ...]) -> Test:
     """Resource ARNs, one of which must fit. Wildcards stay inside a colon-separated segment, except that
     an asterisk which ends its segment also runs past colons; case counts.
 
@@ -288,13 +290,15 @@ def _ordered(
     return compile_
 
 
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
 def _address(patterns: list[Pattern]) -> Test:
-    networks = []
-    for pattern in patterns:
-        try:
-            networks.append(ipaddress.ip_network(plain(pattern), strict=False))
-        except ValueError:
-            continue
+    networks = [network for pattern in patterns if (network := _network(plain(pattern))) is not None]
 
     def test(text: str) -> bool:
         try:
@@ -358,6 +362,28 @@ _OPERATORS: dict[str, Operator] = {
 }
 
 
+def readable(operator: str, value: str) -> bool:
+    """Return whether an operator (without qualifier and suffix) can compare anything with a policy's value.
+
+    >>> readable("NumericEquals", "many"), readable("IpAddress", "10.0.0.0/8")
+    (False, True)
+    """
+    match operator:
+        case "Bool" | "Null":
+            return value.lower() in ("true", "false")
+        case "IpAddress" | "NotIpAddress":
+            return _network(value) is not None
+        case "BinaryEquals":
+            return _bytes(value) is not None
+        case _ if operator.startswith("Numeric"):
+            return _number(value) is not None
+        case _ if operator.startswith("Date"):
+            return _moment(value) is not None
+        case _ if operator.startswith("Arn"):
+            return value == "*" or value.count(":") >= 5
+    return True
+
+
 class Condition:
     """One condition line, compiled.
 
@@ -401,24 +427,24 @@ class Condition:
         value = context.get(self.key)
         return value if value or (value == "" and not self.qualifier) else None
 
-    def test(self, context: Context) -> Test | None:
-        """The comparison with the values filled in; None when a variable has no value."""
+    def test(self, context: Context) -> Test:
+        """The comparison with the values filled in. A value whose variable the request does not have fits nothing.
+
+        Source: IAM User Guide, "Variables and tags", "Policy variables with no value".
+        """
         if self._templates is None:
+            assert self._test is not None
             return self._test
         templates, build = self._templates
-        patterns = []
-        for template in templates:
-            pattern = template.fill(context)
-            if pattern is None:
-                return None
-            patterns.append(pattern)
-        return build(patterns)
+        patterns = [pattern for template in templates if (pattern := template.fill(context)) is not None]
+        return build(patterns) if patterns else lambda _text: False
 
     def open_variables(self, context: Context) -> tuple[str, ...]:
-        """The policy variables that the request gives no value to."""
-        if self._templates is None or self.test(context) is not None:
+        """The policy variables that the request gives no value to, and that have no default."""
+        if self._templates is None:
             return ()
-        return tuple(key for key in self.variable_keys if not isinstance(context.get(key), str))
+        without = [template for template in self._templates[0] if template.fill(context) is None]
+        return tuple(key for template in without for key in template.keys if not isinstance(context.get(key), str))
 
     def holds(self, context: Context) -> bool:
         """Whether the request meets the condition."""
@@ -427,11 +453,7 @@ class Condition:
             value = self.value(context)
             if value is None:
                 return self.absent
-        # A variable without a value makes the statement invalid, so that it cannot apply: IAM User
-        # Guide, "Variables and tags". With IfExists and an absent key we never get here.
         test = self._test or self.test(context)
-        if test is None:
-            return False
         if type(value) is str:
             return test(value) is not self.negated
         if self.qualifier == "ForAllValues":

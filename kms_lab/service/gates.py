@@ -8,8 +8,6 @@ tokens, authorization before state for a caller who may not use a disabled key, 
 Source: AWS KMS Developer Guide, "Cryptographic details: Decrypt"; recordings of AWS's answers.
 """
 
-from functools import lru_cache
-
 from kms_lab.core.errors import (
     AccessDeniedException,
     DryRunOperationException,
@@ -21,8 +19,9 @@ from kms_lab.core.errors import (
 )
 from kms_lab.core.keys import Key
 from kms_lab.core.specs import SPECS
-from kms_lab.policy.evaluate import CompiledPolicy, Verdict, compile_policy, decide
+from kms_lab.policy.evaluate import Verdict, decide
 from kms_lab.service import grants, resolve, states
+from kms_lab.service.authority import authority
 from kms_lab.service.conditions import context_of
 from kms_lab.service.operation import KEY_ONLY, KEY_OR_ALIAS, NO_KEY, Call, Gate, Row
 
@@ -102,6 +101,8 @@ def check(call: Call, permission: str, resource: str, account: str, key: Key | N
     Raises:
         AccessDeniedException: the policies do not allow it; the error carries the verdict.
     """
+    if call.verdict is not None:
+        call.earlier += (call.verdict,)
     verdict = call.verdict = verdict_of(call, permission, resource, account, key)
     if not verdict.allowed:
         raise _denied(call, permission, resource, account, verdict)
@@ -111,11 +112,7 @@ def verdict_of(
     call: Call, permission: str, resource: str, account: str, key: Key | None, policy: str | None = None
 ) -> Verdict:
     """Return the evaluator's verdict; ``policy`` stands in for the key's own where a new one is tried out."""
-    identity = call.world.identities.get(call.principal.identity_arn)
-    key_policy, identity_policies, wanted = _policies(
-        policy if policy is not None else key.policy if key is not None else None,
-        identity.policies if identity is not None else (),
-    )
+    layers, wanted = authority(call, key, account, policy)
     call.permission = permission
     context = context_of(call, key, wanted) if wanted else ()
     if key is not None and key.grants:
@@ -124,17 +121,9 @@ def verdict_of(
             # a verdict about very many grants is not worth remembering
             ask = decide if len(held) <= _REMEMBERED_GRANTS else decide.__wrapped__
             return ask(
-                call.principal,
-                permission,
-                resource,
-                account,
-                key_policy,
-                identity_policies,
-                context,
-                held,
-                grants.asked(call, held),
-            )
-    return decide(call.principal, permission, resource, account, key_policy, identity_policies, context)
+                call.principal, permission, resource, account, layers, context, held, grants.asked(call, held)
+            )  # fmt: skip
+    return decide(call.principal, permission, resource, account, layers, context)
 
 
 def state(call: Call) -> None:
@@ -203,20 +192,22 @@ def _newer(row: Row) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=4096)
-def _policies(
-    key_policy: str | None, identity_policies: tuple[str, ...]
-) -> tuple[CompiledPolicy | None, tuple[CompiledPolicy, ...], tuple[str, ...]]:
-    """Compile the policies that can decide a call, and list the condition keys that they ask for."""
-    on_key = None if key_policy is None else compile_policy(key_policy, "key")
-    on_identity = tuple(compile_policy(text, "identity") for text in identity_policies)
-    names = {name for one in ((on_key,) if on_key else ()) + on_identity for name in one.context_keys}
-    return on_key, on_identity, tuple(sorted(names))
-
-
 # ------------------------------------------------------------------------------ AWS's sentence for a denial
 
-_LAYERS = {"key-policy": "a resource-based policy", "identity-policy": "an identity-based policy"}
+#: Source: IAM User Guide, "Troubleshoot access denied error messages"
+_LAYERS = {
+    "key-policy": "a resource-based policy",
+    "identity-policy": "an identity-based policy",
+    "boundary": "a permissions boundary",
+    "session-policy": "a session policy",
+    "scp": "a service control policy",
+    "rcp": "a resource control policy",
+    "vpce": "a VPC endpoint policy",
+}
+#: layers whose silence is named
+_SILENT = ("boundary", "session-policy", "scp", "vpce")
+#: layers whose statements the other account may not learn of
+_FOREIGN = ("key-policy", "rcp")
 
 
 def _denied(call: Call, permission: str, resource: str, account: str, verdict: Verdict) -> AccessDeniedException:
@@ -230,15 +221,14 @@ def _denial(call: Call, permission: str, resource: str, account: str, verdict: V
     target = "on the resource associated with this ciphertext" if by_ciphertext else f"on resource: {resource}"
     if resource.endswith(":key/*"):
         target = ""  # kms:TagResource for a key that is not yet: AWS names no resource, by several reports of CreateKey
+    layer = verdict.layer
+    explicit = verdict.reason == "explicit-deny"
     # what the caller's own policies say is no secret of the other account
-    own = verdict.reason == "cross-account-no-iam-policy" or (
-        verdict.reason == "explicit-deny" and verdict.decided_by.layer == "identity-policy"
-    )
+    own = layer not in _FOREIGN if explicit else verdict.reason in ("cross-account-no-iam-policy", *_SILENT)
     if foreign and not own:
         return resolve.nowhere(call, target if by_ciphertext else "on this resource", permission)
     start = f"User: {call.principal.arn} is not authorized to perform: {permission} {target}".rstrip() + " "
-    if verdict.reason == "explicit-deny":
-        return start + f"with an explicit deny in {_LAYERS[verdict.decided_by.layer]}"
-    if verdict.decided_by.layer == "key-policy":
-        return start + f"because no resource-based policy allows the {permission} action"
-    return start + f"because no identity-based policy allows the {permission} action"
+    if explicit:
+        return start + f"with an explicit deny in {_LAYERS[layer]}"
+    silent = _LAYERS[layer if layer in ("key-policy", *_SILENT) else "identity-policy"].partition(" ")[2]
+    return start + f"because no {silent} allows the {permission} action"

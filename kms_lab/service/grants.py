@@ -118,7 +118,7 @@ def _names(principal: Principal) -> tuple[str, ...]:
 def asked(call: Call, grants: tuple[Grant, ...]) -> Asked:
     """Return what these grants look at in a call: its context, for whom it is made, and whether it came too early."""
     now, tokens = call.world.clock.now_us, call.params.get("GrantTokens") or ()
-    source_arn = call.source_arn or ""
+    source_arn = call.how.source_arn
     constrained = False
     early: set[str] = set()
     for grant in grants:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kms_lab.core import model
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.keys import Grant, Key
 from kms_lab.core.names import Principal
 from kms_lab.service.states import ANY, Profile
@@ -117,11 +118,11 @@ class Call:
         blob: the ciphertext taken apart, for Decrypt and ReEncrypt.
         alias_arn: the alias that the request names, if it names one.
         grant: the grant that RetireGrant is about.
-        source_arn: the resource on whose behalf a service calls, for ``aws:SourceArn`` and constraints of grants.
+        how: how the call reaches KMS, such as on whose behalf a service makes it.
         verdict: the last authorization check.
+        earlier: those before it, where the operation needs several.
         permission: what is being checked; ReEncrypt's two sides have conditions of their own.
         context: the encryption context that the log shows, where it is not the request's own.
-        via: the AWS service that makes the call on the principal's behalf, such as ``s3``; "" for a call of its own.
         material: id of the key material used, for the log.
         more: what only this entry of the log has.
         aftermath: service events that the call causes, as arguments of ``Log.append``; they follow its own entry.
@@ -132,14 +133,14 @@ class Call:
     blob: "Blob | None" = None
     alias_arn: str | None = None
     grant: Grant | None = None
-    source_arn: str | None = None
+    how: Circumstances = DIRECT
     verdict: "Verdict | None" = None
+    earlier: "tuple[Verdict, ...]" = ()
     permission: str = ""
     context: Mapping[str, str] | None = None
     material: str | None = None
     more: dict[str, Any] | None = None
     aftermath: tuple[dict[str, Any], ...] = ()
-    via: str = ""
 
     def __init__(
         self,
@@ -188,3 +189,11 @@ def operation(
         return handler
 
     return enter
+
+
+def row_for(permission: str) -> Row | None:
+    """Return the row of an operation that needs an IAM action such as ``kms:Decrypt``; None where no operation does."""
+    wanted = permission.lower()
+    if wanted in ("kms:reencryptfrom", "kms:reencryptto"):
+        return OPERATIONS["ReEncrypt"]
+    return next((row for row in OPERATIONS.values() if row.permission.lower() == wanted), None)

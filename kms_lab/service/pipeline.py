@@ -3,12 +3,15 @@
 Also the service's side of the clock: what happens to a key when one of its dates comes.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from kms_lab.core.circumstances import DIRECT, told
 from kms_lab.core.clock import Due
-from kms_lab.core.errors import KMSError, RequestError, UnsupportedByLab
+from kms_lab.core.errors import AccessDeniedException, KMSError, RequestError, UnsupportedByLab
 from kms_lab.core.world import World
+from kms_lab.policy.evaluate import Verdict, evaluate
 from kms_lab.service import gates, operations, quota
 from kms_lab.service.operation import OPERATIONS, Call, Gate, Response
 
@@ -93,12 +96,16 @@ def _record(call: Call, code: str | None) -> int:
         row.shown,
         call.params,
         call.params.get("EncryptionContext") if call.context is None else call.context,
-        call.more,
-        call.via,
+        call.more if call.how is DIRECT else _with_circumstances(call),
+        call.how.via,
     )
     for event in call.aftermath:
         world.log.append(world.clock.now_us, **event)
     return index
+
+
+def _with_circumstances(call: Call) -> dict[str, Any]:
+    return {**call.more, **told(call.how)} if call.more else told(call.how)
 
 
 def _complete(error: KMSError, call: Call, index: int) -> None:
@@ -106,6 +113,18 @@ def _complete(error: KMSError, call: Call, index: int) -> None:
     error.request_id = call.world.log.request_id(index)
     more, message = call.world.log.more, _message(error.message)
     more[index] = {**more[index], **message} if index in more else message
+    if call.how.endpoint and isinstance(error, AccessDeniedException) and _only_the_endpoint(error.verdict):
+        more[index] = {**more[index], "withheld": True}
+
+
+def _only_the_endpoint(verdict: Verdict | None) -> bool:
+    """Did nothing but the policy of the VPC endpoint stand against the call? CloudTrail does not tell of it then.
+
+    Source: AWS KMS Developer Guide, "Logging AWS KMS requests that use a VPC endpoint".
+    """
+    if verdict is None or verdict.layers.endpoint is None:
+        return False
+    return evaluate(verdict.request, replace(verdict.layers, endpoint=None), verdict.held).allowed
 
 
 @lru_cache(maxsize=1024)

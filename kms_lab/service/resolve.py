@@ -64,8 +64,8 @@ def find(call: Call, text: str, *, aliases: bool = True, action: str = "") -> Ke
     if alias is not None and aliases:
         call.alias_arn = alias.arn
         return own.keys[alias.key_id]
-    if aliases and call.via and text.startswith(AWS_ALIAS_PREFIX):
-        made = first_needed(call.world, own.account, call.region, text, call.via)
+    if aliases and call.how.via and text.startswith(AWS_ALIAS_PREFIX):
+        made = first_needed(call.world, own.account, call.region, text, call.how.via)
         if made is not None:
             call.alias_arn = alias_arn(call.region, own.account, text)
             return made

@@ -6,8 +6,10 @@ token. What AWS does show is shown: encryption contexts, key ARNs, aliases, poli
 What a record cannot have, since the lab has no network: TLS details, and a real address or agent of the caller.
 Ids that AWS gives to principals and access keys are made up from their ARN.
 
-Source: AWS KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail" and its sample entries; AWS CloudTrail
-User Guide, "CloudTrail record contents" and "userIdentity element".
+One thing is left out, as on AWS: a call that nothing but the policy of a VPC endpoint refused.
+
+Source: AWS KMS Developer Guide, "Logging AWS KMS API calls with AWS CloudTrail" and its sample entries, "Logging AWS
+KMS requests that use a VPC endpoint"; AWS CloudTrail User Guide, "CloudTrail record contents", "userIdentity element".
 
 # unverified: DeriveSharedSecret, GetPublicKey, ListRetirableGrants and some other reads, of which AWS shows no sample:
 they follow the others, with no more of a request than the rows' ``shown``.
@@ -17,6 +19,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kms_lab.core.circumstances import SOURCE_ADDRESS, USER_AGENT
 from kms_lab.core.clock import DAY_US, read_us, to_datetime
 from kms_lab.core.keys import ENABLED, PENDING_DELETION, Key
 from kms_lab.core.log import Entry
@@ -37,9 +40,6 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 EVENT_VERSION = "1.11"
-#: an address kept free for examples (RFC 5737), as in AWS's samples
-SOURCE_ADDRESS = "192.0.2.0"
-USER_AGENT = "kms-lab"
 _AWS = "AWS Internal"
 _AES = "SYMMETRIC_DEFAULT"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -58,6 +58,8 @@ def records(world: World, account: str | None = None) -> Iterator[Record]:
     """
     for index in range(len(world.log)):
         entry = world.log.entry(index)
+        if "withheld" in entry.more:
+            continue
         told = recipients(entry)
         for number, recipient in enumerate(told):
             if account in (None, recipient):
@@ -112,7 +114,12 @@ def frame(world: World, account: str | None = None) -> "pd.DataFrame":
         index=pd.RangeIndex(len(log), name="entry"),
         copy=False,
     )
-    return table if account is None else table[_received(world, account)]
+    shown = None if account is None else _received(world, account)
+    withheld = [index for index, more in log.more.items() if "withheld" in more]
+    if withheld:
+        shown = np.ones(len(log), bool) if shown is None else shown
+        shown[withheld] = False
+    return table if shown is None else table[shown]
 
 
 # ------------------------------------------------------------------------------ one record
@@ -130,7 +137,7 @@ def _record(world: World, entry: Entry, told: Sequence[str], number: int) -> Rec
         "eventSource": "kms.amazonaws.com",
         "eventName": entry.operation,
         "awsRegion": entry.region,
-        "sourceIPAddress": _AWS if event else service or SOURCE_ADDRESS,
+        "sourceIPAddress": _AWS if event else service or _address(entry),
         "userAgent": _AWS if event else service or USER_AGENT,
     }
     if entry.error is not None:
@@ -149,12 +156,23 @@ def _record(world: World, entry: Entry, told: Sequence[str], number: int) -> Rec
     shown["eventType"] = kind
     shown["managementEvent"] = True
     shown["recipientAccountId"] = told[number]
+    if endpoint := entry.more.get("endpoint"):
+        # unverified: that the other account is told of the endpoint, too
+        shown["vpcEndpointId"], shown["vpcEndpointAccountId"] = endpoint, world.endpoints[endpoint].account
     if len(told) > 1:
         shown["sharedEventID"] = variant(world.log.event_id(entry.index), "8")
     if entry.operation in _DETAILS:
         shown["serviceEventDetails"] = _DETAILS[entry.operation](world, entry)
     shown["eventCategory"] = "Management"
     return shown
+
+
+def _address(entry: Entry) -> str:
+    """Return the caller's address; of a service that acts as itself, its name."""
+    who = entry.principal
+    service = who is not None and Principal.parse(who).kind == "service"
+    address: str = str(who) if service else entry.more.get("source_ip", SOURCE_ADDRESS)
+    return address
 
 
 #: What KMS does by itself and AWS's sample shows as a call, with a request id. Source: the sample.
@@ -175,24 +193,47 @@ def _identity(entry: Entry, recipient: str) -> Record:
         "principalId": principal_id(who),
         "arn": who.arn,
         "accountId": who.account,
-        "accessKeyId": access_key_id(who),
+        "accessKeyId": entry.more.get("access_key") or access_key_id(who),
     }
     if who.kind == "user":
         identity["userName"] = who.name
-    if who.kind == "role-session":
-        identity["sessionContext"] = {
-            "sessionIssuer": {
-                "type": "Role",
-                "principalId": invented_id("AROA", who.identity_arn, 17),
-                "arn": who.identity_arn,
-                "accountId": who.account,
-                "userName": who.name,
-            },
-            "attributes": {"creationDate": _iso(entry.at_us), "mfaAuthenticated": "false"},
-        }
+    if session := _session(entry, who):
+        identity["sessionContext"] = session
     if entry.via:
         identity["invokedBy"] = f"{entry.via}.amazonaws.com"
     return identity
+
+
+def _session(entry: Entry, who: Principal) -> Record:
+    """Return what there is to tell of a session: who issued it, when, and whether with a second factor.
+
+    A user or root user has one with the credentials of GetSessionToken, which nobody but they issued.
+    """
+    more = entry.more
+    session: Record = {}
+    if who.kind == "role-session":
+        session["sessionIssuer"] = _issuer("Role", "AROA", who.identity_arn)
+    elif "federated_by" in more:
+        session["sessionIssuer"] = _issuer("IAMUser", "AIDA", more["federated_by"])
+    elif who.kind != "federated-user" and not ("issued_us" in more or "mfa" in more):
+        return {}
+    session["attributes"] = {
+        "creationDate": _iso(more.get("issued_us", entry.at_us)),
+        "mfaAuthenticated": "true" if "mfa" in more else "false",
+    }
+    if "source_identity" in more:
+        session["sourceIdentity"] = more["source_identity"]
+    return session
+
+
+def _issuer(kind: str, prefix: str, arn: str) -> Record:
+    return {
+        "type": kind,
+        "principalId": invented_id(prefix, arn, 17),
+        "arn": arn,
+        "accountId": owner(arn),
+        "userName": arn.rpartition("/")[2],
+    }
 
 
 _IDENTITY_TYPES = {

@@ -1,89 +1,141 @@
-"""A verdict's reasons, whole: every policy and grant that was asked, every statement, every clause, as text and as a
-table.
+"""A verdict's reasons, whole: as indented text, as a tree to open and close, and as a picture of the gates it passed.
 
-The sentence that sums it up is the verdict's own (``Verdict.sentence``); nothing is decided or judged here.
+All are the same trace (``Verdict.trace``); nothing is decided or judged here. The HTML follows the notebook's theme,
+has no script, and says everything in words: no meaning is in a colour or a sign alone.
 """
 
+from dataclasses import dataclass
 from html import escape
 
 from kms_lab.policy.evaluate import Verdict
-from kms_lab.policy.explain import ClauseTrace, GrantTrace, StatementTrace
-from kms_lab.views.table import html_table
+from kms_lab.policy.trace import ClauseTrace, LayerTrace, StatementTrace
+from kms_lab.policy.words import DECIDES, MATCHED, OUTCOMES, applied, compared, near_miss, settles, text, title
 
-_MATCHED = {True: "✔ matched", False: "✘ not matched"}
-_HEAD = ("Statement", "Effect", "Clause", "The policy wants", "The request has", "Result")
+__all__ = ["Explanation", "picture", "text", "tree"]
+
+_LIST = ' style="list-style:none;padding-left:1.2em;margin:0"'
+_GATES = ' style="list-style:none;padding:0;margin:0;display:flex;flex-wrap:wrap;gap:.5em;align-items:stretch"'
+#: how a gate is drawn: shut is double, passed is solid, not asked is dashed
+_BORDERS = {
+    "deny": "4px double",
+    "silent": "4px double",
+    "allow": "2px solid",
+    "none": "1px solid",
+    "spared": "1px dashed",
+}
 
 
-def text(verdict: Verdict) -> str:
-    """Return the verdict and its trace as indented text.
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A verdict to look at: the picture and the tree in a notebook, the indented text elsewhere."""
 
-    ::
+    verdict: Verdict
 
-        DENY (implicit-deny)
-        Neither the key policy nor an identity policy of role App allows kms:Decrypt on this key.
-        request: role session arn:... asks for kms:Decrypt on arn:...
-          key policy
-            statement 1 (Allow): does not apply
-              ✘ not matched  Principal: wants arn:..., has arn:...
+    def __str__(self) -> str:
+        return text(self.verdict)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return picture(self.verdict) + tree(self.verdict)
+
+
+def tree(verdict: Verdict) -> str:
+    """Return the verdict, and its trace as a tree of lists: layers, in them statements and grants, in them clauses.
+
+    Every layer and statement opens and closes with the mouse, Enter or Space (``<details>``). Open at first is the
+    path to what decided; where a silence did, the path to the statement that nearly allowed.
     """
-    request = verdict.request
-    lines = [
-        f"{verdict.decision} ({verdict.reason})",
-        verdict.sentence,
-        f"request: {request.principal.arn} asks for {request.action} on {request.resource}",
-    ]
-    for name in verdict.missing_context:
-        lines.append(f"the request had no {name}")
-    for policy in verdict.trace.policies:
-        lines.append(f"  {policy.policy}")
-        for statement in policy.statements:
-            lines.append(f"    {_title(statement)} ({statement.effect}): {_outcome(statement)}")
-            lines += [f"      {_MATCHED[clause.matched]}  {_clause(clause)}" for clause in statement.clauses]
-    return "\n".join(lines)
+    trace = verdict.trace
+    path = _path(verdict)
+    missing = f"<p>The request had no {escape(', '.join(trace.missing_context))}.</p>" if trace.missing_context else ""
+    layers = "".join(_layer(layer, path) for layer in trace.layers)
+    return (
+        f'<div class="kms-verdict" data-lm-suppress-shortcuts>{_head(verdict)}{missing}'
+        f'<ul aria-label="What every layer says"{_LIST}>{layers}</ul></div>'
+    )
 
 
-def table(verdict: Verdict) -> str:
-    """Return the verdict's sentence, and its trace as one accessible HTML table for each policy."""
+def picture(verdict: Verdict) -> str:
+    """Return the layers as a row of gates in the order in which they are asked, the verdict at its end.
+
+    A list to a screen reader; it wraps on a narrow screen. A shut gate has a double border, a dashed one was not asked.
+    """
+    gates = "".join(_gate(layer) for layer in verdict.trace.layers)
+    end = f"{escape(verdict.decision)} <span>({escape(verdict.reason)})</span>"
+    return (
+        f'<div class="kms-gates"><ol aria-label="The gates on the way to the decision"{_GATES}>{gates}'
+        f'<li class="kms-gate" data-outcome="{verdict.decision.lower()}" style="border:3px solid;padding:.3em .6em">'
+        f"<strong>{end}</strong></li></ol></div>"
+    )
+
+
+def _head(verdict: Verdict) -> str:
     request = verdict.request
-    head = (
+    also = "".join(
+        f"<p>Also asked: {escape(one.request.action)} on {escape(one.request.resource)}:"
+        f" {escape(one.decision)} ({escape(one.reason)}).</p>"
+        for one in verdict.earlier
+    )
+    return (
         f"<p><strong>{escape(verdict.decision)}</strong> ({escape(verdict.reason)}): {escape(verdict.sentence)}</p>"
-        f"<p>{escape(request.principal.arn)} asks for {escape(request.action)} on {escape(request.resource)}.</p>"
-    )
-    return head + "".join(
-        html_table(
-            f"{policy.policy[:1].upper()}{policy.policy[1:]}, clause by clause",
-            _HEAD,
-            [row for statement in policy.statements for row in _rows(statement)],
-        )
-        for policy in verdict.trace.policies
+        f"<p>{escape(request.principal.arn)} asks for {escape(request.action)} on {escape(request.resource)}.</p>{also}"
     )
 
 
-def _rows(statement: StatementTrace) -> list[tuple[str, ...]]:
-    name = f"{_title(statement)}: {_outcome(statement)}"
-    return [
-        (name, statement.effect, clause.element, _values(clause.wanted), _found(clause), _MATCHED[clause.matched])
-        for clause in statement.clauses
-    ]
+def _path(verdict: Verdict) -> StatementTrace | None:
+    """The statement that is open at first: the one that decided, or else the nearest miss."""
+    by = verdict.decided_by
+    settled = (s for policy in verdict.trace.deciding.policies for s in policy.statements if settles(s, by))
+    return next(settled, None) or near_miss(verdict.trace, verdict.reason)
 
 
-def _title(statement: StatementTrace) -> str:
-    if isinstance(statement, GrantTrace):
-        return "the grant"
-    return f'statement "{statement.sid}"' if statement.sid else f"statement {statement.index}"
+def _layer(layer: LayerTrace, path: StatementTrace | None) -> str:
+    statements = [statement for policy in layer.policies for statement in policy.statements]
+    is_open = layer.decides or any(statement is path for statement in statements)
+    inside = "".join(_statement(statement, layer.decides, statement is path) for statement in statements)
+    return _item(f'class="kms-layer" data-outcome="{layer.outcome}"', _told(layer, f": {layer.why}"), inside, is_open)
 
 
-def _outcome(statement: StatementTrace) -> str:
-    return "applies" if statement.applies else "does not apply"
+def _told(layer: LayerTrace, why: str = "") -> str:
+    sign, word = OUTCOMES[layer.outcome]
+    return f"{_sign(sign)}<strong>{escape(layer.title)}</strong>: {word}{escape(why)}{_decides(layer.decides)}"
+
+
+def _statement(statement: StatementTrace, decides: bool, on_path: bool) -> str:
+    near = " <em>(the nearest miss)</em>" if on_path and not statement.applies else ""
+    summary = (
+        f"{_sign(MATCHED[statement.applies][0])}{escape(title(statement))}: {applied(statement)}{near}"
+        f"{_decides(decides and on_path and statement.applies)}"
+    )
+    return _item('class="kms-statement"', summary, "".join(map(_clause, statement.clauses)), on_path)
 
 
 def _clause(clause: ClauseTrace) -> str:
-    return f"{clause.element}: wants {_values(clause.wanted)}; the request has {_found(clause)}"
+    sign, word = MATCHED[clause.matched]
+    return f'<li class="kms-clause">{_sign(sign)}{word}: {escape(compared(clause))}</li>'
 
 
-def _found(clause: ClauseTrace) -> str:
-    return "nothing" if clause.found is None else _values(clause.found)
+def _item(attributes: str, summary: str, inside: str, is_open: bool) -> str:
+    """A list item that opens, if there is anything inside."""
+    if not inside:
+        return f"<li {attributes}>{summary}</li>"
+    state = " open" if is_open else ""
+    return f"<li {attributes}><details{state}><summary>{summary}</summary><ul{_LIST}>{inside}</ul></details></li>"
 
 
-def _values(values: tuple[str, ...]) -> str:
-    return ", ".join(values) if values else "nothing"
+def _gate(layer: LayerTrace) -> str:
+    style = f"border:{_BORDERS[layer.outcome]};padding:.3em .6em;max-width:18em"
+    return f'<li class="kms-gate" data-outcome="{layer.outcome}" style="{style}">{_told(layer)}</li>{_ARROW}'
+
+
+_ARROW = '<li aria-hidden="true" style="align-self:center">→</li>'
+
+
+def _sign(sign: str) -> str:
+    return f'<span aria-hidden="true">{sign} </span>'
+
+
+def _decides(decides: bool) -> str:
+    sign, word = DECIDES
+    return f' <strong class="kms-decides"><span aria-hidden="true">{sign} </span>{word}</strong>' if decides else ""

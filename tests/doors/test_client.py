@@ -239,7 +239,8 @@ class TestAnswers:
 
         with pytest.raises(KMSError) as refused:
             lab.client(principal=lab.iam.create_role("App")).list_keys()
-        assert lab.last_verdict is refused.value.evidence["verdict"]
+        assert lab.last_verdict.request.action == refused.value.verdict.request.action == "kms:ListKeys"
+        assert not lab.last_verdict.allowed
         assert not lab.last_verdict.allowed
 
 

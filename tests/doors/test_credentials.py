@@ -1,19 +1,23 @@
 """Access keys of the lab's principals, signatures made by botocore, and STS."""
 
+import json
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
+import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
 import botocore.parsers
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_lab import Lab, LabError
+from kms_lab.core.circumstances import DIRECT, Circumstances
 from kms_lab.core.errors import (
     AccessDeniedException,
     ExpiredTokenException,
@@ -28,7 +32,7 @@ from kms_lab.core.keys import AccessKey
 from kms_lab.core.names import Principal
 from kms_lab.core.world import World
 from kms_lab.doors import sts
-from kms_lab.doors.credentials import environment, principal_of, session_credentials, verify
+from kms_lab.doors.credentials import environment, principal_of, session_credentials, session_of, verify
 from kms_lab.lab import ADMIN, REGION
 from tests.doors.conftest import outcome
 
@@ -238,7 +242,7 @@ class TestVerify:
 
         request = signed(key, url=url, body=body, region=region, headers={"X-Amz-More": f"a{padding}"})
 
-        assert verify(lab.world, *request) == (session, region, "kms")
+        assert verify(lab.world, *request) == (session, region, "kms", DIRECT)
 
     @pytest.mark.parametrize(
         "change",
@@ -346,6 +350,10 @@ class TestVerify:
         assert verify(lab.world, *signed(lab.credentials(ADMIN)))[0].arn == ADMIN
 
 
+def caller_of(lab, arn=ADMIN, **how):
+    return sts.Caller(lab.world, Principal.parse(arn), how=Circumstances(**how))
+
+
 def edit(request, old, new):
     request[3]["Authorization"] = request[3]["Authorization"].replace(old, new)
 
@@ -360,7 +368,7 @@ class TestAssumeRole:
         allowed, silent = lab.iam.create_user("Ann", policies=[MAY_ASSUME]), lab.iam.create_user("Bob")
 
         def tried(caller, role_arn):
-            return outcome(sts.assume_role, lab.world, Principal.parse(caller), role_arn, "me")
+            return outcome(sts.assume_role, caller_of(lab, caller), role_arn, "me")
 
         assert tried(ADMIN, role) == tried(allowed, role) == "done"
         for caller, role_arn in (
@@ -376,7 +384,7 @@ class TestAssumeRole:
         role, bob = lab.iam.create_role("App"), lab.iam.create_user("Bob")
 
         with pytest.raises(AccessDeniedException, match=f"User: {bob} is not authorized to perform: sts:AssumeRole"):
-            sts.assume_role(lab.world, Principal.parse(bob), role, "me")
+            sts.assume_role(caller_of(lab, bob), role, "me")
 
     @pytest.mark.parametrize(
         ("name", "seconds"), [("", 3600), ("x", 3600), ("a b", 3600), ("x" * 65, 3600), ("me", 899), ("me", 43_201)]
@@ -388,7 +396,7 @@ class TestAssumeRole:
         role = lab.iam.create_role("App")
         shape = STS.operation_model("AssumeRole").input_shape.members
 
-        assert outcome(sts.assume_role, lab.world, Principal.parse(ADMIN), role, name, seconds) == "ValidationError"
+        assert outcome(sts.assume_role, caller_of(lab), role, name, seconds) == "ValidationError"
         assert (shape["RoleSessionName"].metadata["min"], shape["RoleSessionName"].metadata["max"]) == (2, 64)
         assert (shape["DurationSeconds"].metadata["min"], shape["DurationSeconds"].metadata["max"]) == (900, 43_200)
 
@@ -397,11 +405,324 @@ class TestAssumeRole:
         A session may assume a role itself, if its role's policies allow it.
         """
         first, second = lab.iam.create_role("First", policies=[MAY_ASSUME]), lab.iam.create_role("App")
-        _, session = sts.assume_role(lab.world, Principal.parse(ADMIN), first, "one")
+        session = sts.assume_role(caller_of(lab), first, "one")
 
-        _, final = sts.assume_role(lab.world, session, second, "two")
+        final = sts.assume_role(sts.Caller(lab.world, session.principal), second, "two").principal
 
         assert final.arn == "arn:aws:sts::111122223333:assumed-role/App/two"
+
+
+def policy(*actions, effect="Allow", **more):
+    return {"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": actions, "Resource": "*", **more}]}
+
+
+def client_of(lab, session):
+    """A client that signs with a session's credentials, in a block of the lab."""
+    key = session.key
+    return boto3.client("kms", aws_access_key_id=key.id, aws_secret_access_key=key.secret, aws_session_token=key.token)
+
+
+def refused(call, **params):
+    """The code that boto3 hears, or None."""
+    try:
+        call(**params)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return None
+
+
+class TestEveryLayer:
+    """sts:AssumeRole is decided as any other permission is."""
+
+    def test_layers(self, lab):
+        """
+        Boundary, session policy, SCP and an explicit deny each keep a caller from assuming a role; groups let him.
+        """
+        role = lab.iam.create_role("App")
+        user = lab.iam.create_user("Ann")
+        group = lab.iam.create_group("Staff", policies=[policy("sts:AssumeRole")])
+        tried = lambda **how: outcome(sts.assume_role, caller_of(lab, user, **how), role, "me")  # noqa: E731
+        assert tried() == "AccessDeniedException"
+
+        lab.iam.add_to_group(user, group)
+        assert tried() == "done"
+
+        lab.iam.put_boundary(user, policy("kms:*"))
+        assert tried() == "AccessDeniedException"
+        lab.iam.put_boundary(user, policy("kms:*", "sts:*"))
+        assert tried() == "done"
+
+        lab.org.create(management="999999999999")
+        lab.org.place("111122223333")
+        lab.org.attach_scp("111122223333", "no", policy("sts:AssumeRole", effect="Deny"))
+        assert tried() == "AccessDeniedException"
+        lab.org.detach_scp("111122223333", "no")
+        assert tried() == "done"
+
+        away = policy("sts:*", effect="Deny", Condition={"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})
+        lab.iam.put_policies(user, [away])
+        assert (tried(), tried(source_ip="203.0.113.9")) == ("AccessDeniedException", "done")
+
+    def test_a_session_policy_narrows_what_comes_after(self, lab):
+        """
+        A session that was narrowed cannot assume what its role could.
+        """
+        first, second = lab.iam.create_role("First", policies=[policy("sts:*")]), lab.iam.create_role("App")
+        session = Principal.parse(first, "one")
+
+        def tried(text):
+            caller = sts.Caller(lab.world, session, how=Circumstances(session_policy=text))
+            return outcome(sts.assume_role, caller, second, "two")
+
+        assert tried("") == "done"
+        assert tried(json.dumps(policy("kms:*"))) == "AccessDeniedException"
+
+    @pytest.mark.parametrize(
+        ("given", "needed"),
+        [({"tags": {"team": "a"}}, "sts:TagSession"), ({"source_identity": "Ann"}, "sts:SetSourceIdentity")],
+    )
+    def test_what_a_session_is_given_needs_a_permission(self, lab, given, needed):
+        """
+        Tags and a source identity need a permission of their own.
+        """
+        role, user = lab.iam.create_role("App"), lab.iam.create_user("Ann", policies=[policy("sts:AssumeRole")])
+        caller = caller_of(lab, user)
+        assert outcome(sts.assume_role, caller, role, "me") == "done"
+        with pytest.raises(AccessDeniedException, match=needed):
+            sts.assume_role(caller, role, "me", **given)
+
+        lab.iam.put_policies(user, [policy("sts:AssumeRole", needed)])
+
+        assert outcome(sts.assume_role, caller, role, "me", **given) == "done"
+
+    def test_conditions_on_the_request(self, lab):
+        """
+        Policies see the tags, the names and the second factor that a request for a session has.
+        """
+        role = lab.iam.create_role("App")
+        conditions = [
+            ({"StringEquals": {"aws:RequestTag/Team": "a"}}, {"tags": {"team": "a"}}),
+            ({"ForAllValues:StringEquals": {"aws:TagKeys": ["team"]}}, {"tags": {"other": "a", "team": "a"}}),
+            ({"StringEquals": {"sts:RoleSessionName": "me"}}, {}),
+            ({"StringEquals": {"sts:SourceIdentity": "Ann"}}, {"source_identity": "Ann"}),
+            ({"StringEquals": {"sts:ExternalId": "x"}}, {"external_id": "x"}),
+            ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, {"mfa": True}),
+            ({"Null": {"kms:CallerAccount": "true"}}, {}),
+        ]
+        heard = []
+        for condition, more in conditions:
+            user = lab.iam.create_user(f"U{len(heard)}", policies=[policy("sts:*", Condition=condition)])
+            caller = caller_of(lab, user)
+            heard.append((
+                outcome(sts.assume_role, caller, role, "me", **more), outcome(sts.assume_role, caller, role, "you")
+            ))  # fmt: skip
+
+        denied = "AccessDeniedException"
+        assert heard == [
+            ("done", denied), (denied, "done"), ("done", denied), ("done", denied), ("done", denied), ("done", denied),
+            ("done", "done"),
+        ]  # fmt: skip
+
+    def test_source_identity_stays(self, lab):
+        """
+        A source identity goes on through sessions that are begun in a session, and nobody changes it on the way.
+        """
+        roles = [lab.iam.create_role(name, policies=[policy("sts:*")]) for name in ("One", "Two")]
+        first = sts.assume_role(caller_of(lab), roles[0], "me", source_identity="Ann")
+        caller = sts.Caller(lab.world, first.principal, how=session_of(lab.world, first.key))
+
+        assert sts.assume_role(caller, roles[1], "me").key.source_identity == "Ann"
+        with pytest.raises(AccessDeniedException, match="sts:SetSourceIdentity"):
+            sts.assume_role(caller, roles[1], "me", source_identity="Bob")
+
+    def test_chained_sessions_are_short(self, lab):
+        """
+        A session that was begun in a role's session lasts an hour at most.
+        """
+        role = lab.iam.create_role("App", policies=[policy("sts:*")])
+        caller = caller_of(lab, role)
+
+        assert outcome(sts.assume_role, caller, role, "me", 3600) == "done"
+        assert outcome(sts.assume_role, caller, role, "me", 3601) == "ValidationError"
+
+
+class TestSessions:
+    """What a session was given goes with every call that its credentials sign."""
+
+    @pytest.fixture
+    def key(self, lab):
+        return lab.client().create_key()["KeyMetadata"]["KeyId"]
+
+    def test_policy(self, lab, key):
+        """
+        A session policy narrows its session only; the same session name without one is a session of its own.
+        """
+        role = lab.iam.create_role("App", policies=[policy("kms:*")])
+        with lab.boto3():
+            ask = lambda **more: boto3.client("sts").assume_role(  # noqa: E731
+                RoleArn=role, RoleSessionName="me", **more
+            )["Credentials"]
+            narrow, wide = ask(Policy=json.dumps(policy("kms:Describe*"))), ask()
+            one, other = (
+                boto3.client(
+                    "kms",
+                    aws_access_key_id=each["AccessKeyId"],
+                    aws_secret_access_key=each["SecretAccessKey"],
+                    aws_session_token=each["SessionToken"],
+                )
+                for each in (narrow, wide)
+            )
+
+            assert refused(one.describe_key, KeyId=key) is None
+            assert refused(one.disable_key, KeyId=key) == "AccessDeniedException"
+            assert lab.last_verdict.reason == "session-policy"
+            assert refused(other.disable_key, KeyId=key) is None
+        shown = [record["userIdentity"]["accessKeyId"] for record in lab.events()[-3:]]
+        assert shown == [narrow["AccessKeyId"], narrow["AccessKeyId"], wide["AccessKeyId"]]
+
+    def test_saved(self, lab, key, tmp_path):
+        """
+        A saved lab knows what its sessions were given.
+        """
+        role = lab.iam.create_role("App", policies=[policy("kms:*")])
+        given = {"policy": json.dumps(policy("kms:*")), "tags": {"b": "1", "a": "2"}, "source_identity": "Ann"}
+        session = sts.assume_role(caller_of(lab), role, "me", **given)
+        lab.save(tmp_path / "lab.json")
+
+        again = Lab.load(tmp_path / "lab.json")
+
+        assert again.world.access_keys[session.key.id] == session.key
+        assert session_of(again.world, session.key) == session_of(lab.world, session.key)
+        assert session_of(lab.world, session.key).session_tags == (("a", "2"), ("b", "1"))
+
+    def test_revoking_sessions(self, lab, key):
+        """
+        A deny of sessions that were issued before a moment ends them, and spares those that begin later.
+        """
+        role = lab.iam.create_role("App", policies=[policy("kms:*")])
+        session = sts.assume_role(caller_of(lab), role, "old")
+        lab.clock.travel(minutes=5)
+        before = {"DateLessThan": {"aws:TokenIssueTime": lab.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+        lab.iam.put_policies(role, [policy("kms:*"), policy("*", effect="Deny", Condition=before)])
+        later = sts.assume_role(caller_of(lab), role, "new")
+
+        with lab.boto3():
+            assert refused(client_of(lab, session).describe_key, KeyId=key) == "AccessDeniedException"
+            assert refused(client_of(lab, later).describe_key, KeyId=key) is None
+
+    def test_second_factor_of_a_user(self, lab, key):
+        """
+        Credentials of GetSessionToken show the second factor and its age; those of AssumeRole do not; long-term
+        credentials have nothing to show.
+        """
+        young = {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
+        user = lab.iam.create_user("Ann", policies=[policy("kms:*", Condition=young), policy("sts:*")])
+        role = lab.iam.create_role("App", policies=[policy("kms:*", Condition=young)])
+        with_it = sts.get_session_token(caller_of(lab, user), mfa=True)
+        without = sts.get_session_token(caller_of(lab, user))
+        assumed = sts.assume_role(caller_of(lab, user), role, "me", mfa=True)
+
+        with lab.boto3(user):
+            denied = "AccessDeniedException"
+            assert refused(boto3.client("kms").describe_key, KeyId=key) == denied
+            assert refused(client_of(lab, without).describe_key, KeyId=key) == denied
+            assert refused(client_of(lab, assumed).describe_key, KeyId=key) == denied
+            assert refused(client_of(lab, with_it).describe_key, KeyId=key) is None
+            lab.clock.travel(hours=1)
+            assert refused(client_of(lab, with_it).describe_key, KeyId=key) == denied
+            anew = sts.get_session_token(caller_of(lab, user), mfa=True)
+            assert refused(client_of(lab, anew).describe_key, KeyId=key) is None
+        assert (with_it.key.id[:4], with_it.principal.arn) == ("ASIA", user)
+
+    @pytest.mark.parametrize(
+        ("serial", "code", "heard"),
+        [
+            ("arn:aws:iam::111122223333:mfa/Ann", "123456", "done"),
+            ("arn:aws:iam::111122223333:mfa/Bob", "123456", "verify your MFA serial number"),
+            ("arn:aws:iam::111122223333:mfa/Ann", "12345", "invalid MFA one time pass code"),
+            ("arn:aws:iam::111122223333:mfa/Ann", None, "invalid MFA one time pass code"),
+        ],
+    )
+    def test_devices(self, lab, serial, code, heard):
+        """
+        A user's device has the user's name, and takes any six digits.
+        """
+        user = lab.iam.create_user("Ann")
+        body = f"Action=GetSessionToken&SerialNumber={serial}" + (f"&TokenCode={code}" if code else "")
+
+        text = sts.answer(lab.world, Principal.parse(user), REGION, body.encode()).body.decode()
+
+        assert (heard in text) or (heard == "done" and "<SessionToken>" in text)
+        assert ("<Error>" in text) is (heard != "done")
+
+    def test_get_session_token(self, lab):
+        """
+        A user needs no permission for a session, not even against a deny; a session gets none of its own.
+        """
+        user = lab.iam.create_user("Ann", policies=[policy("*", effect="Deny")])
+        role = lab.iam.create_role("App", policies=[policy("*")])
+
+        session = sts.get_session_token(caller_of(lab, user))
+
+        assert session.key.expires_us - lab.world.clock.now_us == 43_200 * 1_000_000
+        root = sts.get_session_token(caller_of(lab, ROOT))
+        assert root.key.expires_us - lab.world.clock.now_us == 3600 * 1_000_000
+        again = sts.Caller(lab.world, session.principal, how=session_of(lab.world, session.key))
+        for caller in (caller_of(lab, role), again):
+            with pytest.raises(AccessDeniedException, match="Cannot call GetSessionToken with session credentials"):
+                sts.get_session_token(caller)
+
+    def test_federated_user(self, lab, key):
+        """
+        A federated user may do what both the user who vouches and the policy allow; without a policy, nothing.
+        """
+        user = lab.iam.create_user("Ann", policies=[policy("kms:Describe*", "kms:Encrypt", "sts:*")])
+        text = json.dumps(policy("kms:Describe*", "kms:Disable*"))
+        session = sts.get_federation_token(caller_of(lab, user), "Visitor", policy=text)
+        bare = sts.get_federation_token(caller_of(lab, user), "Visitor")
+
+        with lab.boto3():
+            visitor, nobody = client_of(lab, session), client_of(lab, bare)
+            assert refused(visitor.describe_key, KeyId=key) is None
+            for call in (visitor.disable_key, nobody.describe_key):
+                assert refused(call, KeyId=key) == "AccessDeniedException"
+            assert refused(visitor.encrypt, KeyId=key, Plaintext=b"x") == "AccessDeniedException"
+        assert session.principal.arn == "arn:aws:sts::111122223333:federated-user/Visitor"
+        assert session.principal.identity_arn == user
+
+    def test_who_may_federate(self, lab):
+        """
+        GetFederationToken needs a permission and long-term credentials of a user; the root user has none in the lab.
+        """
+        user, role = lab.iam.create_user("Ann"), lab.iam.create_role("App", policies=[policy("*")])
+        tried = lambda *args, **more: outcome(sts.get_federation_token, *args, **more)  # noqa: E731
+
+        assert tried(caller_of(lab, user), "Visitor") == "AccessDeniedException"
+        lab.iam.put_policies(user, [policy("sts:GetFederationToken")])
+        assert tried(caller_of(lab, user), "Visitor") == "done"
+        assert tried(caller_of(lab, user), "Visitor", tags={"a": "b"}) == "AccessDeniedException"
+        assert tried(caller_of(lab, user), "V") == "ValidationError"
+        assert tried(caller_of(lab, role), "Visitor") == "AccessDeniedException"
+        assert tried(caller_of(lab, ROOT), "Visitor") == "UnsupportedByLab"
+        lab.iam.put_policies(user, [policy("sts:*")])
+        visitor = sts.get_federation_token(caller_of(lab, user), "Visitor").principal
+        wide = Circumstances(session_policy=json.dumps(policy("sts:*")), federated_by=user)
+        assert tried(sts.Caller(lab.world, visitor, how=wide), "Again") == "AccessDeniedException"
+        assert outcome(sts.assume_role, sts.Caller(lab.world, visitor, how=wide), role, "me") == "AccessDeniedException"
+
+    @given(name=st.text(max_size=130), value=st.text(max_size=260))
+    def test_tags(self, name, value):
+        """
+        A tag has a name of 1 to 128 letters, and a value of up to 256; whatever is accepted comes to the session.
+        """
+        lab = Lab(seed=7)
+        role = lab.iam.create_role("App")
+        heard = outcome(sts.assume_role, caller_of(lab), role, "me", tags={name: value})
+
+        assert heard == ("done" if 1 <= len(name) <= 128 and len(value) <= 256 else "ValidationError")
+        if heard == "done":
+            session = sts.assume_role(caller_of(lab), role, "me", tags={name: value})
+            assert session_of(lab.world, session.key).session_tags == ((name, value),)
 
 
 class TestStsOverTheWire:
@@ -427,6 +748,32 @@ class TestStsOverTheWire:
         assert told["UserId"] == lab.events()[0]["userIdentity"]["principalId"]
         assert len(lab.world.log) == 1
 
+    def test_every_member(self, lab):
+        """
+        The form of each operation is read as botocore writes it: policy, tags, source identity, second factor.
+        """
+        role = lab.iam.create_role("App")
+        text = json.dumps(policy("kms:*"))
+        with lab.boto3():
+            client = boto3.client("sts")
+            tags = [{"Key": "team", "Value": "a"}, {"Key": "b", "Value": ""}]
+            device = {"SerialNumber": "arn:aws:iam::111122223333:mfa/Admin", "TokenCode": "123456"}
+            assumed = client.assume_role(
+                RoleArn=role, RoleSessionName="me", Policy=text, Tags=tags, SourceIdentity="Ann", **device
+            )
+            federated = client.get_federation_token(Name="Visitor", Policy=text, Tags=tags)
+            own = client.get_session_token(DurationSeconds=900, **device)
+
+        known = [lab.world.access_keys[one["Credentials"]["AccessKeyId"]] for one in (assumed, federated, own)]
+        assert [one.session_tags for one in known] == [(("b", ""), ("team", "a"))] * 2 + [()]
+        assert [one.session_policy for one in known] == [text, text, ""]
+        assert assumed["SourceIdentity"] == known[0].source_identity == "Ann"
+        assert federated["FederatedUser"] == {
+            "FederatedUserId": "111122223333:Visitor", "Arn": "arn:aws:sts::111122223333:federated-user/Visitor"
+        }  # fmt: skip
+        assert [one.mfa_us is not None for one in known] == [False, False, True]
+        assert own["Credentials"]["Expiration"] == datetime(2026, 1, 1, 9, 15, tzinfo=UTC)
+
     def test_assume_role(self, lab):
         """
         AssumeRole gives the credentials of the session and the time of their end, and is in no log.
@@ -445,15 +792,18 @@ class TestStsOverTheWire:
     @pytest.mark.parametrize(
         ("body", "code", "status"),
         [
-            ("Action=GetSessionToken", "UnsupportedByLab", 400),
+            ("Action=AssumeRoleWithSAML", "UnsupportedByLab", 400),
+            ("Action=GetFederationToken", "ValidationError", 400),
+            ("Action=GetSessionToken&DurationSeconds=899", "ValidationError", 400),
             ("Action=%3Cb%3E", "InvalidAction", 400),
             ("", "InvalidAction", 400),
             ("Action=AssumeRole", "ValidationError", 400),
             ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&DurationSeconds=soon", "ValidationError", 400),
             ("Action=AssumeRole&RoleArn=%3Cx%3E&RoleSessionName=me", "AccessDenied", 403),
-            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&Policy=%7B%7D", "UnsupportedByLab", 400),
-            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&Tags.member.1.Key=a", "UnsupportedByLab", 400),
-            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&SerialNumber=a", "UnsupportedByLab", 400),
+            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&Policy=%7B%7D", "MalformedPolicyDocument", 400),
+            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&SerialNumber=a", "AccessDenied", 403),
+            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&PolicyArns.member.1.arn=a", "UnsupportedByLab", 400),
+            ("Action=AssumeRole&RoleArn=x&RoleSessionName=me&TransitiveTagKeys.member.1=a", "UnsupportedByLab", 400),
         ],
     )
     def test_refusals(self, lab, body, code, status):

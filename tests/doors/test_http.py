@@ -880,7 +880,7 @@ class TestCommand:
             assert sdk(output).list_keys()["Keys"] == []
 
     @pytest.mark.parametrize(
-        "content", [b"", b"{", b"[]", b'{"format": "kms_lab world 1"}', b"\xff\xfe", b"my diary\n"], ids=repr
+        "content", [b"", b"{", b"[]", b'{"format": "kms_lab world 2"}', b"\xff\xfe", b"my diary\n"], ids=repr
     )
     def test_a_file_that_is_no_lab(self, tmp_path, content):
         """A file that is not a saved lab is refused in words, and left as it is."""

@@ -1,7 +1,9 @@
 """Three doors, one KMS: the same script gives equal answers, equal errors and equal worlds, the log included."""
 
+import json
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import boto3
 import pytest
@@ -9,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
 from kms_lab import KMSError, Lab, ParameterError
+from kms_lab.core.circumstances import Circumstances
 from kms_lab.doors.wire import NO_REQUEST_ID
 from kms_lab.lab import ADMIN, REGION
 from kms_lab.service.operation import OPERATIONS
@@ -23,46 +26,57 @@ RANDOM = {
 
 
 @contextmanager
-def own_client(lab):
+def own_client(lab, **how):
     """The lab's own client."""
-    yield lab.client
+    how["session_tags"] = dict(how.get("session_tags", ()))
+    yield partial(lab.client, **how)
 
 
 @contextmanager
-def real_boto3(lab):
+def real_boto3(lab, **how):
     """boto3's client of the lab."""
-    yield lab.boto3_client
+    yield partial(lab.boto3_client, how=Circumstances(**how))
 
 
 @contextmanager
-def unmodified(lab):
+def unmodified(lab, **how):
     """What boto3 makes in a block of the lab, given credentials of the principal."""
 
     def make(principal=ADMIN, region=REGION):
-        return boto3.client("kms", region_name=region, **credentials(lab, principal))
+        return boto3.client("kms", region_name=region, **credentials(lab, principal, **how))
 
-    with lab.boto3():
+    with lab.boto3(how=Circumstances(**how)):
         yield make
 
 
 @contextmanager
-def loopback(lab):
+def loopback(lab, **how):
     """boto3, over HTTP."""
     config = Config(retries={"total_max_attempts": 1}, inject_host_prefix=False)
-    with lab.serve() as url:
+    with lab.serve(how=Circumstances(**how)) as url:
 
         def make(principal=ADMIN, region=REGION):
-            given = credentials(lab, principal)
+            given = credentials(lab, principal, **how)
             return boto3.client("kms", endpoint_url=url, region_name=region, config=config, **given)
 
         yield make
 
 
+ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
+LOOK = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:Describe*", "Resource": "*"}]}
+#: circumstances of a call, as ``Circumstances`` has them
+HOW = {
+    "endpoint": {"source_ip": "10.0.0.7"},
+    "address": {"source_ip": "203.0.113.9"},
+    "service": {"via": "s3"},
+    "policy": {"session_policy": json.dumps(LOOK)},
+    "identity": {"source_identity": "Ann", "session_tags": (("team", "a"),)},
+}
 DOORS = {"client": own_client, "boto3": real_boto3, "block": unmodified, "http": loopback}
 
 
-def credentials(lab, principal):
-    key = lab.credentials(principal)
+def credentials(lab, principal, **how):
+    key = lab.credentials(principal, Circumstances(**how))
     return {
         "aws_access_key_id": key.id,
         "aws_secret_access_key": key.secret,
@@ -99,10 +113,10 @@ def world(lab):
     return state
 
 
-def through(name, start, script):
+def through(name, start, script, **how):
     """Run a script through a door of a copy of a lab. Return what it heard, and the world that it left."""
     lab = start.fork()
-    with DOORS[name](lab) as client:
+    with DOORS[name](lab, **how) as client:
         return script(lab, client), world(lab)
 
 
@@ -138,6 +152,25 @@ def started():
 
 @pytest.mark.parametrize("door", [name for name in DOORS if name != "client"])
 class TestAgreement:
+    @pytest.mark.parametrize("how", HOW)
+    def test_circumstances(self, door, how):
+        """
+        How a call comes, and what its session was given, decides alike through every door, and is logged alike.
+        """
+        lab = Lab(seed=7)
+        key = new_key(lab.client())
+        endpoint = lab.vpc.create_endpoint({**ALLOW, "Statement": [{**ALLOW["Statement"][0], "Principal": "*"}]})
+        lab.iam.create_role("App", policies=[ALLOW])
+        given = {**HOW[how], **({"endpoint": endpoint} if how == "endpoint" else {})}
+
+        def script(lab, client):
+            kms = client(f"arn:aws:iam::{lab.key(key).account}:role/App")
+            return [told(kms.describe_key, KeyId=key), told(kms.disable_key, KeyId=key)], lab.events()[-2:]
+
+        plainly, expected = through("client", lab, script), through("client", lab, script, **given)
+        assert through(door, lab, script, **given) == expected
+        assert expected != plainly
+
     @pytest.mark.parametrize("operation", sorted(OPERATIONS))
     def test_every_operation(self, started, door, operation):
         """

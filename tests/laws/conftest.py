@@ -1,5 +1,6 @@
 """Random lives of a small world: strategies for what is done, and a hand that does it."""
 
+import json
 from datetime import timedelta
 from functools import cache
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from kms_lab import KMSError, Lab
 from kms_lab.core import material
 from kms_lab.core.names import Principal
+from kms_lab.doors import sts
 from kms_lab.doors.client import Client
 from kms_lab.doors.credentials import session_credentials
 from kms_lab.lab import ACCOUNT
@@ -207,12 +209,40 @@ def live(lab: Lab, deeds) -> Lab:
     return lab
 
 
+def _policies_everywhere(lab: Lab) -> None:
+    """Hang a policy wherever one can hang, and begin sessions that carry one."""
+    allow_all = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    user = lab.iam.create_user("Dana", boundary=allow_all)
+    group = lab.iam.create_group("Clerks", policies=[allow_all])
+    lab.iam.add_to_group(user, group)
+    for one in (user, group):
+        lab.iam.attach(one, lab.iam.create_policy("Everything", allow_all))
+    root = lab.org.create("999999999999")
+    lab.org.place(ACCOUNT, lab.org.create_unit("Workloads"))
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": f"arn:aws:kms:*:{OTHER_ACCOUNT}:*"}
+    lab.org.attach_rcp(root, "Elsewhere", {"Version": "2012-10-17", "Statement": [deny]})
+    lab.vpc.create_endpoint()
+    text = json.dumps(allow_all)
+    administrator, dana = Principal.parse(ADMINISTRATOR), Principal.parse(user)
+    sts.assume_role(
+        sts.Caller(lab.world, administrator),
+        f"arn:aws:iam::{ACCOUNT}:role/App",
+        "job",
+        policy=text,
+        tags={"team": "b"},
+        source_identity="ada",
+    )
+    sts.get_federation_token(sts.Caller(lab.world, administrator), "guest", policy=text)
+    sts.get_session_token(sts.Caller(lab.world, dana), mfa=True)
+
+
 def full_lab(seed: int) -> Lab:
     """A lab in which every field of everything that there can be has been set, and every timer runs."""
     lab = Lab(seed=seed)
     kms, other = lab.client(), lab.client(region=REGIONS[1])
     role = lab.iam.create_role("App", policies=[_EVERYTHING])
     lab.iam.tag(role, team="a")
+    _policies_everywhere(lab)
 
     def new(**params):
         return kms.create_key(**params)["KeyMetadata"]["Arn"]
@@ -239,9 +269,7 @@ def full_lab(seed: int) -> Lab:
     kms.create_alias(AliasName="alias/moved", TargetKeyId=moved)
     blob = kms.encrypt(KeyId=moved, Plaintext=b"x", EncryptionContext={"a": "b"})["CiphertextBlob"]
     kms.decrypt(CiphertextBlob=blob, EncryptionContext={"a": "b"})
-    Client(lab.world, Principal.parse(ADMINISTRATOR), REGIONS[0], via="s3").encrypt(
-        KeyId="alias/aws/s3", Plaintext=b"x"
-    )
+    lab.client(via="s3").encrypt(KeyId="alias/aws/s3", Plaintext=b"x")
 
     # imported material: current, waiting, about to expire
     imported = family(Origin="EXTERNAL")

@@ -564,6 +564,9 @@ def all_records(world):
         *(key for proxy in proxies for key in proxy.keys.values()),
         *world.access_keys.values(),
         *world.identities.values(),
+        *world.groups.values(),
+        *world.endpoints.values(),
+        *([world.organization, *world.organization.nodes.values()] if world.organization else ()),
     ]
 
 
@@ -632,7 +635,7 @@ class TestLaw9:
         lab.save(tmp_path / "lab.json")
 
         saved = json.loads((tmp_path / "lab.json").read_text())
-        assert saved["format"] == "kms_lab world 1"
+        assert saved["format"] == "kms_lab world 2"
         assert [path.name for path in tmp_path.iterdir()] == ["lab.json"]
         assert data(Lab.load(tmp_path / "lab.json")) == data(lab)
 

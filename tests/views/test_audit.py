@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boto3
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -530,6 +531,140 @@ class TestWho:
         assert (identity["type"], identity["principalId"]) == ("Root", ACCOUNT)
 
 
+ALL = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+MINE = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+VISITOR = f"arn:aws:sts::{ACCOUNT}:federated-user/Visitor"
+BEGUN = {"creationDate": "2026-04-01T00:00:00Z", "mfaAuthenticated": "false"}
+
+
+class TestCircumstances:
+    """How a call came, and the session that it was made in."""
+
+    def test_through_an_endpoint(self, lab):
+        """
+        A call through a VPC endpoint shows the endpoint, its owner, and the address inside; other calls show none.
+        """
+        endpoint = lab.vpc.create_endpoint(account=OTHER)
+        lab.client(endpoint=endpoint, source_ip="10.0.0.7").list_keys()
+
+        record = last(lab)
+
+        assert (record["vpcEndpointId"], record["vpcEndpointAccountId"]) == (endpoint, OTHER)
+        assert record["sourceIPAddress"] == "10.0.0.7"
+        lab.client().list_keys()
+        assert not {"vpcEndpointId", "vpcEndpointAccountId"} & set(last(lab))
+        assert last(lab)["sourceIPAddress"] == "192.0.2.0"
+
+    @pytest.mark.parametrize("wide", [True, False])
+    @pytest.mark.parametrize("deny", [True, False])
+    def test_refused_by_the_endpoint(self, lab, refused, deny, wide):
+        """
+        What nothing but the endpoint's policy refused is in no trail, though it is in the log; a call that others
+        refuse, too, is told.
+        """
+        stranger = lab.iam.create_role("Stranger", policies=[MINE] if wide else [])
+        policy = {"Version": "2012-10-17", "Statement": [ALL, {**ALL, "Effect": "Deny", "Action": "kms:ListKeys"}]}
+        if not deny:
+            policy["Statement"] = [{**ALL, "Action": "kms:DescribeKey"}]
+        endpoint = lab.vpc.create_endpoint(policy)
+
+        refused(lab.client(stranger, endpoint=endpoint).list_keys)
+
+        told = not wide
+        assert len(lab.world.log) == 1
+        assert len(lab.events()) == len(lab.trail()) == told
+        assert len(audit.frame(lab.world, ACCOUNT)) == len(list(audit.records(lab.world, ACCOUNT))) == told
+
+    def test_a_service_that_acts_as_itself(self, lab):
+        """
+        A service shows its name for an address.
+        """
+        key = lab.client().create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": [ALL]}))["KeyMetadata"]
+        lab.client("logs.us-east-1.amazonaws.com").describe_key(KeyId=key["Arn"])
+
+        assert last(lab)["sourceIPAddress"] == "logs.us-east-1.amazonaws.com"
+        assert last(lab)["userIdentity"] == {"type": "AWSService", "invokedBy": "logs.us-east-1.amazonaws.com"}
+
+    def test_federated_user(self, lab, refused):
+        """
+        A federated user's session names the user who made it as its issuer.
+        """
+        refused(lab.client(VISITOR, federated_by=ADMIN).list_keys)
+
+        identity = last(lab)["userIdentity"]
+
+        issuer = identity["sessionContext"]["sessionIssuer"]
+        assert (identity["type"], identity["arn"]) == ("FederatedUser", VISITOR)
+        assert (issuer["type"], issuer["arn"], issuer["userName"]) == ("IAMUser", ADMIN, "Admin")
+        assert issuer["accountId"] == ACCOUNT
+        assert issuer["principalId"].startswith("AIDA")
+        assert identity["sessionContext"]["attributes"] == BEGUN
+        assert "userName" not in identity
+
+    def test_session_of_a_user(self, lab):
+        """
+        A user with credentials of GetSessionToken has a session that nobody issued, with its beginning and its second
+        factor, and shows those credentials.
+        """
+        sts = lab.boto3_client(service="sts")
+        key = sts.get_session_token(SerialNumber=f"arn:aws:iam::{ACCOUNT}:mfa/Admin", TokenCode="123456")
+        lab.clock.travel(minutes=5)
+        given = key["Credentials"]
+        with lab.boto3():
+            boto3.client(
+                "kms",
+                aws_access_key_id=given["AccessKeyId"],
+                aws_secret_access_key=given["SecretAccessKey"],
+                aws_session_token=given["SessionToken"],
+            ).list_keys()
+
+        identity = last(lab)["userIdentity"]
+
+        assert identity["type"] == "IAMUser"
+        assert identity["accessKeyId"] == given["AccessKeyId"]
+        assert identity["sessionContext"] == {"attributes": {**BEGUN, "mfaAuthenticated": "true"}}
+
+    def test_source_identity(self, lab, refused):
+        """
+        A role's session tells who stands behind it; its policy and its tags are not told.
+        """
+        role = lab.iam.create_role("App")
+        how = {"source_identity": "Ann", "session_policy": MINE, "session_tags": {"team": "marker"}, "mfa": True}
+        refused(lab.client(role, **how).list_keys)
+
+        session = last(lab)["userIdentity"]["sessionContext"]
+
+        assert session["sourceIdentity"] == "Ann"
+        assert session["attributes"]["mfaAuthenticated"] == "true"
+        assert "marker" not in json.dumps(lab.world.log.to_data())
+        assert "Statement" not in json.dumps(lab.world.log.to_data())
+
+    def test_nothing_is_kept_that_goes_without_saying(self, lab):
+        """
+        The log keeps nothing more of a call with nothing special, and one record for all that came alike.
+        """
+        kms = lab.client(source_ip="203.0.113.9")
+        lab.client().list_keys()
+        lab.client(via="s3").list_keys()
+        kms.list_keys()
+        kms.list_keys()
+
+        more = lab.world.log.more
+        assert set(more) == {2, 3}
+        assert more[2] is more[3]
+
+    def test_circumstances_and_what_an_operation_adds(self, lab):
+        """
+        What an operation adds to its entry stands beside the circumstances.
+        """
+        key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+        kms = lab.client(source_ip="203.0.113.9")
+        grant = kms.create_grant(KeyId=key, GranteePrincipal=ADMIN, Operations=["Decrypt"])["GrantId"]
+
+        assert last(lab)["responseElements"]["grantId"] == grant
+        assert last(lab)["sourceIPAddress"] == "203.0.113.9"
+
+
 class TestRefusals:
     def test_access_denied_goes_by_cloudtrails_name(self, eventful):
         """
@@ -583,6 +718,41 @@ class TestAcrossAccounts:
 
         assert [r["recipientAccountId"] for r in denied] == [ACCOUNT, OTHER]
         assert all("sharedEventID" not in r for r in denied)
+
+    def test_one_story(self):
+        """
+        On another account's key the caller is logged, charged and throttled, and the owner only hears.
+        """
+        lab = Lab(seed=7, request_quotas=True)
+        guest = lab.iam.create_user("Guest", policies=[MINE], account=OTHER)
+        statement = {"Effect": "Allow", "Principal": {"AWS": guest}, "Action": "kms:DescribeKey", "Resource": "*"}
+        own = {**ALL, "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [own, statement]})
+        key = lab.client().create_key(Policy=policy)["KeyMetadata"]["Arn"]
+        theirs, ours = lab.client(guest), lab.client()
+
+        def outcome(call, **params):
+            try:
+                call(**params)
+            except KMSError as error:
+                return error.code
+            return None
+
+        rate = OPERATIONS["DescribeKey"].quota
+        assert [outcome(theirs.describe_key, KeyId=key) for _ in range(rate + 1)] == [None] * rate + [
+            "ThrottlingException"
+        ]
+        assert outcome(ours.describe_key, KeyId=key) is None
+        assert outcome(theirs.disable_key, KeyId=key) == "AccessDeniedException"
+
+        names = Counter(
+            (record["recipientAccountId"], record["eventName"], record.get("errorCode")) for record in lab.events()
+        )
+        assert names[OTHER, "DescribeKey", None] == rate
+        assert names[ACCOUNT, "DescribeKey", None] == rate + 1
+        assert (names[OTHER, "DisableKey", "AccessDenied"], names[ACCOUNT, "DisableKey", "AccessDenied"]) == (1, 0)
+        shared = Counter(record["sharedEventID"] for record in lab.events() if "sharedEventID" in record)
+        assert set(shared.values()) == {2}
 
 
 _CALLS = {

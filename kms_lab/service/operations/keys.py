@@ -29,6 +29,7 @@ from kms_lab.core.world import Shelf, World
 from kms_lab.core.wrapping import importable
 from kms_lab.policy.defaults import api_default
 from kms_lab.service import backing
+from kms_lab.service.conditions import MULTI_REGION_SERVICE
 from kms_lab.service.last_usage import last_use
 from kms_lab.service.operation import KEY_ONLY, KEY_OR_ALIAS, NO_KEY, Call, Check, Response, operation
 from kms_lab.service.operations.policies import accept_policy
@@ -56,6 +57,16 @@ def _create_checks(call: Call) -> Iterable[Check]:
         # an identity policy must allow it on all keys of the account and Region: AWS KMS Developer Guide, "Managing KMS
         # key tags with API operations"
         yield "kms:TagResource", names.key_arn(call.region, account, "*"), account, None
+    if call.params.get("MultiRegion"):
+        # AWS KMS Developer Guide, "Create multi-Region primary keys": "The principal also needs the
+        # iam:CreateServiceLinkedRole permission". # unverified: that it is asked for too where the role exists already
+        yield "iam:CreateServiceLinkedRole", _multi_region_role(account), account, None
+
+
+def _multi_region_role(account: str) -> str:
+    """Return the ARN of the role with which KMS synchronizes an account's multi-Region keys."""
+    name = "AWSServiceRoleForKeyManagementServiceMultiRegionKeys"
+    return f"arn:aws:iam::{account}:role/aws-service-role/{MULTI_REGION_SERVICE}/{name}"
 
 
 @operation(

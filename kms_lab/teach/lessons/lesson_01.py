@@ -6,10 +6,11 @@ grew old, one key switched off, one waiting to be deleted, one in another Region
 
 from typing import Any
 
+from kms_lab.accounts import ACCOUNT
 from kms_lab.core.ciphertext import parse
 from kms_lab.core.keys import DISABLED, ENABLED, PENDING_DELETION
 from kms_lab.core.log import Entry
-from kms_lab.lab import ACCOUNT, REGION, Lab
+from kms_lab.lab import REGION, Lab
 from kms_lab.teach.exercise import Exercise, Misconception, Outcome, Result, Solution, right, wrong
 from kms_lab.teach.lesson import Lesson, LessonData, Objective
 from kms_lab.teach.probe import Probe, Unfinished

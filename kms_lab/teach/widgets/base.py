@@ -27,7 +27,9 @@ In the browser one small ES module (``static/lab_widget.js``) draws native, labe
 change travels as one message (field, position); the answer is one message (the new picture); the module
 changes only those parts of the page that differ, so focus, scrolling and folded tables stay as they are.
 An element of the view with ``tabindex`` and ``data-keys="ArrowLeft|Home| "`` gets those keys while it has the
-focus: each arrives as ``react(state, action, key)``, the action being the one that ``data-keyed`` names.
+focus: each arrives as ``react(state, action, key)``, the action being the one that ``data-keyed`` names. A table
+with ``data-cells`` tells which of its cells was clicked: ``react(state, action, "row.column")``, both from 0 and
+without the headings, the action being the one that ``data-cells`` names.
 
 Widgets know no KMS rule: they ask the lab, and show its answer.
 """
@@ -50,6 +52,7 @@ from kms_lab.teach import theme
 from kms_lab.teach.svg import Table
 
 __all__ = [
+    "Area",
     "Buttons",
     "Control",
     "Controls",
@@ -65,6 +68,7 @@ __all__ = [
     "slider",
     "stepper",
     "switch",
+    "text_area",
     "text_field",
 ]
 
@@ -177,6 +181,20 @@ class Text(Control):
 
     def say(self, value: Any) -> str:
         return f'"{value}"'
+
+
+@dataclass(frozen=True)
+class Area(Text):
+    """Lines of text typed in a field, such as a policy. In words it is only as long as it is: show it in the view."""
+
+    rows: int
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "kind": "area", "rows": self.rows}
+
+    def say(self, value: Any) -> str:
+        count = len(value.splitlines())
+        return f"{count:,} line{'' if count == 1 else 's'} of text"
 
 
 @dataclass(frozen=True)
@@ -302,6 +320,16 @@ def number(low: float, high: float, step: float = 1, *, label: str = "", unit: s
 def text_field(max_length: int = 200, *, label: str = "", placeholder: str = "", help: str = "") -> Text:
     """A field for one line of text."""
     return Text(label, help, max_length, placeholder)
+
+
+def text_area(
+    rows: int = 10, max_length: int = 40_000, *, label: str = "", placeholder: str = "", help: str = ""
+) -> Area:
+    """A field for lines of text, ``rows`` of them in sight.
+
+    What is typed goes out as fast as the kernel answers: of several changes meanwhile only the last is sent.
+    """
+    return Area(label, help, max_length, placeholder, rows)
 
 
 def switch(*, label: str = "", help: str = "") -> Toggle:

@@ -12,8 +12,9 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from kms_lab.accounts import ACCOUNT
 from kms_lab.doors.client import Client
-from kms_lab.lab import ACCOUNT, Lab
+from kms_lab.lab import Lab
 from kms_lab.teach import svg, theme
 from kms_lab.teach.widgets.base import Controls, LabWidget, buttons, choice
 

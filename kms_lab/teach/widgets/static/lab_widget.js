@@ -73,10 +73,18 @@ function render({ model, el }) {
     return true;
   }
 
+  // A table with data-cells="action" says which of its cells was clicked: "row.column", from 0, without headings.
+  function point(target) {
+    const cell = target.closest("[data-cells] td");
+    if (!cell) return;
+    const before = [...cell.parentNode.children].filter((c) => c.tagName === "TD").indexOf(cell);
+    wire.act(cell.closest("[data-cells]").dataset.cells, `${cell.parentNode.sectionRowIndex}.${before}`);
+  }
+
   function press(event) {
     if (event.type === "keydown" && steer(event)) return;
     const target = event.target.closest("[data-action]");
-    if (!target || !view.contains(target)) return;
+    if (!target || !view.contains(target)) return void (event.type === "click" && point(event.target));
     if (event.type === "keydown") {
       if (target.tagName === "BUTTON" || (event.key !== "Enter" && event.key !== " ")) return;
       event.preventDefault();
@@ -148,7 +156,7 @@ function queue(uid, send, late) {
 
 // --- controls: spec -> { node, show(position) } ---------------------------------------------------------------
 
-const KINDS = { slider, stepper, select, radio, segments: radio, switch: toggle, number, text, actions };
+const KINDS = { slider, stepper, select, radio, segments: radio, switch: toggle, number, text, area, actions };
 
 function slider(spec, id, wire) {
   const input = range(spec, id);
@@ -237,6 +245,15 @@ function text(spec, id, wire) {
   return { node: field("kl-text", spec, id, input, label(spec, id), input), show };
 }
 
+function area(spec, id, wire) {
+  const input = make("textarea", { id, rows: spec.rows, maxlength: spec.max_length, placeholder: spec.placeholder });
+  for (const name of ["autocomplete", "autocapitalize", "autocorrect"]) input.setAttribute(name, "off");
+  input.spellcheck = false;
+  input.addEventListener("input", () => wire.set(spec.name, input.value));
+  const show = (value) => document.activeElement === input || input.value === value || (input.value = value);
+  return { node: field("kl-area", spec, id, input, label(spec, id), input), show };
+}
+
 function actions(spec, id, wire) {
   const row = make("div", { class: "kl-field kl-actions", role: "group", "aria-label": spec.label });
   for (const [action, words] of spec.actions) {
@@ -308,6 +325,7 @@ function patch(view, html) {
   if (!active || document.activeElement === active) return;
   const again = view.contains(active) ? active : key && find(view, key);
   (again || view).focus({ preventScroll: true });
+  if (again?.dataset.keys) again.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") : null);
@@ -336,6 +354,7 @@ function children(old, fresh) {
 }
 
 function one(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.nodeValue !== fresh.nodeValue) old.nodeValue = fresh.nodeValue;
     return;
