@@ -39,8 +39,10 @@ from kms_lab import KMSError, Lab, envelope
 from kms_lab.core.keys import Grant
 from kms_lab.core.names import Principal
 from kms_lab.doors import wire
+from kms_lab.policy import scenario
 from kms_lab.policy.compiled import Asked
 from kms_lab.policy.evaluate import Layers, Request, compile_policy, decide, evaluate
+from kms_lab.policy.flip import flip
 from kms_lab.views import audit
 from kms_lab.views.bill import price_of, tally
 from kms_lab.views.tariff import REQUEST_CLASSES, TARIFF
@@ -394,15 +396,24 @@ def policy_section(rounds: int, seconds: float) -> Iterator[Row]:
     )  # fmt: skip
     asked = Asked(context=pairs)
     request = Request(principal, "kms:Decrypt", arn, "111122223333", dict(context), asked)
-    layers = Layers(key_policy, identity, (grant,))
+    layers = Layers(key_policy, identity)
 
     def again() -> Any:
-        return decide(principal, "kms:Decrypt", arn, "111122223333", key_policy, identity, context, (grant,), asked)
+        return decide(principal, "kms:Decrypt", arn, "111122223333", layers, context, (grant,), asked)
 
+    document = again().scenario()
+    contestants = {
+        "first": lambda: evaluate(request, layers, (grant,)),
+        "again": again,
+        "document": lambda: scenario.decide(document).explain(),
+        "flip": lambda: flip(document),
+    }
     assert again().reason == "grant"
-    times = rounds_of({"first": lambda: evaluate(request, layers), "again": again}, rounds, seconds)
+    times = rounds_of(contestants, rounds, seconds)
     yield Row("a first decision", statistics.median(times["first"]) * 1e6, "us", 15)
     yield Row("a repeated decision", statistics.median(times["again"]) * 1e6, "us", 1.5)
+    yield Row("a scenario document, answered and explained in full", statistics.median(times["document"]) * 1e6, "us")
+    yield Row("the smallest edit that flips it", statistics.median(times["flip"]) * 1e3, "ms")
 
 
 def _policy(kind: str, statements: int, number: int = 0) -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kms_lab.views.bill import Bill
+    from kms_lab.views.explain import Explanation
     from kms_lab.views.timeline import Timeline
     from kms_lab.views.who import WhoCan
 
@@ -205,6 +206,19 @@ class Lab:
         if call is None or call.verdict is None:
             return None
         return call.verdict.told_of(everything(call), tuple(one.told_of({}) for one in call.earlier))
+
+    def explain(self, verdict: Verdict | None = None) -> "Explanation":
+        """Return the last verdict, or another, to look at: every layer, statement and clause as a tree.
+
+        Raises:
+            LabError: no verdict is given, and the last call did not get as far as the policies.
+        """
+        from kms_lab.views.explain import Explanation
+
+        found = self.last_verdict if verdict is None else verdict
+        if found is None:
+            raise LabError("no call has been decided yet; make one first, or ask lab.may(...)")
+        return Explanation(found)
 
     def key(self, reference: str, region: str = REGION, account: str = ACCOUNT) -> Key:
         """Return the record of a living key, by id, ARN, alias name or alias ARN. For looking, not for changing.

@@ -271,3 +271,18 @@ class TestBookmarks:
             with pytest.raises(KMSError):
                 lab.client(region=region).describe_key(KeyId=f"arn:aws:kms:{region}:444455556666:alias/nowhere")
         assert len(lab.world.shelves) == shelves
+
+
+def test_explain(lab):
+    """
+    The last verdict, or one that was asked for, can be looked at; before the first call there is none.
+    """
+    with pytest.raises(LabError, match="no call has been decided yet"):
+        lab.explain()
+    key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+    refused = lab.may(lab.iam.create_role("App"), "kms:Encrypt", key)
+
+    assert str(lab.explain(refused)) == refused.explain()
+    assert str(lab.explain()) == lab.last_verdict.explain()
+    assert refused.sentence in str(lab.explain(refused))
+    assert "<details" in lab.explain()._repr_html_()

@@ -97,8 +97,8 @@ MISTAKES = [
     (
         "allow-not-action",
         DANGEROUS,
-        statement(Action=None, NotAction="kms:*Delet*", Principal={"AWS": ROOT}),
-        statement(Action=None, NotAction="kms:*Delet*", Effect="Deny"),
+        statement(Action=None, NotAction="kms:*Dele*", Principal={"AWS": ROOT}),
+        statement(Action=None, NotAction="kms:*Dele*", Effect="Deny"),
     ),
     ("alias-as-resource", USELESS, statement(Resource=ALIAS), statement(Resource=[ALIAS, KEY], Action="kms:*Alias")),
     (

@@ -199,17 +199,17 @@ class TestRefusals:
         """Findings stand below, with why and the source; the default policy has none."""
         assert "The linter finds nothing" in grid.view(grid.state)
 
-        write(grid, ACCOUNT, {**DANA, "Action": "kms:Encypt"})
+        write(grid, ACCOUNT, {**DANA, "Action": "kms:Enkrypt"})
 
         assert "The linter has 1 finding in this policy" in grid.view(grid.state)
-        assert "No KMS action is called kms:Encypt." in grid.view(grid.state)
+        assert "No KMS action is called kms:Enkrypt." in grid.view(grid.state)
 
     def test_who_is_unknown(self, lab, key):
         """A caller whom the lab does not know, and an action that KMS does not, are mistakes at once."""
         with pytest.raises(LabError, match="no user 'Nobody'"):
             ProbeGrid.of(lab, key, ["arn:aws:iam::111122223333:user/Nobody"], ACTIONS)
-        with pytest.raises(LabError, match="kms:Encypt"):
-            ProbeGrid.of(lab, key, [ADMIN], ["kms:Encypt"])
+        with pytest.raises(LabError, match="kms:Enkrypt"):
+            ProbeGrid.of(lab, key, [ADMIN], ["kms:Enkrypt"])
 
 
 class TestWorld:
