@@ -5,6 +5,7 @@ logged or charged, since it is no call to KMS.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -80,6 +81,10 @@ class Iam:
         if policy not in self._world.managed_policies:
             raise LabError(f"there is no managed policy {policy}; lab.iam.create_policy makes one")
         identity = self._identity(arn)
+        if policy.split(":")[4] not in ("aws", arn.split(":")[4]):
+            raise LabError(
+                f"{policy} is another account's; a managed policy serves its own account, unless it is AWS's"
+            )
         if policy not in identity.attached:
             identity.attached += (policy,)
 
@@ -102,11 +107,11 @@ class Iam:
 
     def put_boundary(self, arn: str, boundary: Document | None) -> None:
         """Set the permissions boundary of a user or role, or take it off with None."""
-        self._identity(arn).boundary = _boundary(boundary)
+        self._principal(arn).boundary = _boundary(boundary)
 
     def tag(self, arn: str, **tags: str) -> None:
         """Set tags of a user or role, for ``aws:PrincipalTag`` conditions."""
-        self._identity(arn).tags.update(tags)
+        self._principal(arn).tags.update(tags)
 
     def list(self) -> list[str]:
         """Return the ARNs of all users and roles."""
@@ -120,6 +125,12 @@ class Iam:
                 raise LabError(f"{other} exists already; lab.iam.put_policies changes what it may do")
         self._world.identities[arn] = Identity(arn, _texts(policies), boundary=_boundary(boundary))
         return arn
+
+    def _principal(self, arn: str) -> Identity:
+        """Return a user or role: what a group does not have is set here."""
+        if arn in self._world.groups:
+            raise LabError(f"{arn} is a group, which has neither a permissions boundary nor tags; its members do")
+        return self._identity(arn)
 
     def _identity(self, arn: str) -> Identity:
         found = self._world.identities.get(arn) or self._world.groups.get(arn)
@@ -155,9 +166,10 @@ class Organizations:
         """
         if self._world.organization is not None:
             raise LabError("there is an organization already; a lab has one")
+        _account(management)
         root = Node("r-kmslab", ROOT_NAME, "")
-        self._world.organization = Organization("o-kmslab1234", management, {root.id: root})
-        self.place(management, root.id)
+        member = Node(management, management, root.id)
+        self._world.organization = Organization("o-kmslab1234", management, {root.id: root, management: member})
         return root.id
 
     def create_unit(self, name: str, parent: str = "") -> str:
@@ -174,8 +186,9 @@ class Organizations:
         """Put an account under a unit, or under the root; policies attached to the account itself stay with it."""
         found = self._organization()
         above = self._node(unit or next(iter(found.nodes)))
-        if not (account.isdigit() and len(account) == 12) or above.id.isdigit():
-            raise LabError(f"an account has twelve digits and goes under a unit or the root; got {account!r}, {unit!r}")
+        _account(account)
+        if above.id.isdigit():
+            raise LabError(f"an account goes under a unit or the root, and {unit!r} is an account")
         if account in found.nodes:
             found.nodes[account].parent = above.id
         else:
@@ -261,6 +274,11 @@ def text_of(document: Document, kind: Kind, what: str) -> str:
     except PolicyError as error:
         raise LabError(f"{what} is not well formed: " + "; ".join(error.problems)) from error
     return text
+
+
+def _account(text: str) -> None:
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise LabError(f"an account has twelve digits; got {text!r}")
 
 
 def _texts(policies: Iterable[Document]) -> tuple[str, ...]:

@@ -487,7 +487,7 @@ def import_progress(file: Path) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.File(encoding="utf-8-sig"))
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for machines.")
 def explain(file: TextIO, as_json: bool) -> None:
     """Answer an authorization question: who may do what with a key, and why.
@@ -505,7 +505,9 @@ def explain(file: TextIO, as_json: bool) -> None:
         raise Problem(
             f"{file.name} {what}: {error}", "the fields that `python -m pydoc kms_lab.policy.scenario` names"
         ) from error
-    click.echo(json.dumps(verdict.to_data(), indent=2) if as_json else views.text(verdict))
+    encoding = sys.stdout.encoding or "utf-8"  # which may not have every character of the document, or a tick
+    told = views.text(verdict).encode(encoding, "backslashreplace").decode(encoding)
+    click.echo(json.dumps(verdict.to_data(), indent=2) if as_json else told)
 
 
 @main.command()

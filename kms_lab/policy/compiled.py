@@ -145,11 +145,6 @@ class CompiledStatement:
         """The condition keys named by policy variables, in lower case."""
         return self.resource_keys + tuple(key for condition in self.conditions for key in condition.variable_keys)
 
-    @property
-    def spares_some(self) -> bool:
-        """Whether the statement is for all but those whom its NotPrincipal lists."""
-        return self.source.not_principal and not self._everyone
-
     def naming(self, principal: Principal) -> Naming:
         """How Principal or NotPrincipal fits the caller.
 

@@ -175,11 +175,14 @@ class Verdict:
     def told_of(self, context: Mapping[str, str | tuple[str, ...]], earlier: "tuple[Verdict, ...]" = ()) -> "Verdict":
         """The same verdict about a request of which more is known: values that no policy asked for.
 
-        What the decision rested on stays as it was. Also names the earlier checks of the same operation.
+        What the decision rested on stays as it was, also what policies asked for and did not find. Also names the
+        earlier checks of the same operation.
         """
         asked = self.request
+        wanted = {name for _, _, policy in self.layers.policies() for name in policy.context_keys}
+        more = {name: value for name, value in context.items() if name not in wanted}
         request = Request(
-            asked.principal, asked.action, asked.resource, asked.resource_account, {**context, **asked.context},
+            asked.principal, asked.action, asked.resource, asked.resource_account, {**more, **asked.context},
             asked.asked,
         )  # fmt: skip
         twin = Verdict(
@@ -398,8 +401,7 @@ def _retirements(request: Request, held: tuple[Grant, ...], found: _Found, forei
     namings = [(grants.may_retire(grant, principal), grant) for grant in held]
     for naming, grant in namings:
         if naming is Naming.NAMED:
-            direct = principal.arn in (grant.retiring, grant.grantee, grant.issuer)
-            yield _Path("grant", None, grant, foreign or not direct)
+            yield _Path("grant", None, grant, foreign or not grants.retires_directly(grant, principal))
     if principal.account == request.resource_account or any(naming for naming, _ in namings):
         if principal.kind == "root-user":
             yield _Path("account-root", None, None, True)
@@ -429,9 +431,7 @@ def _why_not(
 def _serves(grant: Grant, request: Request, found: _Found) -> bool:
     """Whether a grant is for the caller; one to an account serves whom the account's IAM policies allow."""
     naming = grants.naming(grant.grantee, request.principal)
-    if naming is Naming.ACCOUNT:
-        return found.identity is not None or request.principal.kind == "root-user"
-    return naming is Naming.NAMED
+    return naming is Naming.NAMED or (naming is Naming.ACCOUNT and found.identity is not None)
 
 
 def _is_session(principal: Principal) -> bool:

@@ -35,7 +35,9 @@ def naming(name: str, principal: Principal) -> Naming:
     """
     if name in (principal.arn, principal.identity_arn):
         return Naming.NAMED
-    return Naming.ACCOUNT if principal.account and name.endswith(f"::{principal.account}:root") else Naming.NO
+    if not principal.account or not name.endswith(f"::{principal.account}:root"):
+        return Naming.NO
+    return Naming.NAMED if principal.kind == "root-user" else Naming.ACCOUNT
 
 
 def applies(grant: Grant, request: Request) -> bool:
@@ -75,8 +77,10 @@ def context_fits(grant: Grant, action: str, context: Pairs) -> bool:
 def source_fits(grant: Grant, action: str, source_arn: str) -> bool:
     """Whether the call is made for the resource that the grant wants.
 
-    # unverified: that an ARN must be the same, letter by letter; and how DescribeKey fares. AWS says that the
-    constraint applies to it "when specified in the request", so here only another ARN fails.
+    # unverified: that an ARN must be the same, letter by letter; that a call for no resource fails, also one that no
+    service makes (AWS's API reference says that the grant helps only for the resource; its guide, that the constraint
+    is looked at only when a service calls); and how DescribeKey fares. AWS says that the constraint applies to it
+    "when specified in the request", so here only another ARN fails.
     """
     if not grant.source_arn or action == RETIRE_GRANT or (action == DESCRIBE_KEY and not source_arn):
         return True
@@ -113,6 +117,12 @@ def may_retire(grant: Grant, principal: Principal) -> Naming:
     if covers(grant, RETIRE_GRANT):
         found = max(found, naming(grant.grantee, principal))
     return max(found, naming(grant.issuer, principal))
+
+
+def retires_directly(grant: Grant, principal: Principal) -> bool:
+    """Whether a grant lets the very user or session retire it, and not only the role or user behind it."""
+    grantee = (grant.grantee,) if covers(grant, RETIRE_GRANT) else ()
+    return principal.arn in (grant.retiring, grant.issuer, *grantee)
 
 
 def title(grant: Grant) -> str:

@@ -41,7 +41,7 @@ def naming_of(statement: CompiledStatement, principal: Principal, layers: Layers
     Source: IAM User Guide, "NotPrincipal".
     """
     bounded = layers.boundary is not None and principal.kind not in WITHOUT_IDENTITY
-    if bounded and statement.deny and statement.spares_some:
+    if bounded and statement.deny and statement.source.not_principal:
         return Naming.NAMED
     return statement.naming(principal)
 

@@ -114,7 +114,7 @@ def _malformed(problem: str) -> Finding:
 
 
 def _text(text: str) -> Iterator[Finding]:
-    size = len(text.encode())
+    size = len(text.encode(errors="surrogatepass"))
     if size > POLICY_BYTES:
         yield Finding(
             "too-large",
@@ -235,7 +235,7 @@ def _not_principal(one: _Seen) -> Iterator[Finding]:
             "not-principal-without-account",
             DANGEROUS,
             f"NotPrincipal lists {alone[0]}, but not its account.",
-            "The deny then also hits those that it lists, for they belong to an account that is denied.",
+            "The deny may then hit those that it lists, too: the whole account that they belong to is denied.",
             'Deny Principal "*" with the condition ArnNotEquals on aws:PrincipalArn instead; it does what is meant, for'
             " principals with a permissions boundary too.",
             f'{_IAM}, "NotPrincipal"',
@@ -261,13 +261,16 @@ def _confused_deputy(one: _Seen) -> Iterator[Finding]:
 
 
 def _service_conditions(one: _Seen) -> Iterator[Finding]:
-    """Conditions on the caller's account or service in a statement that is for services alone."""
+    """Conditions on the caller's account or service in a statement that is for services alone.
+
+    Not here: ``aws:PrincipalAccount``, which AWS has in every request, and of which it does not say what services give.
+    """
     principals = one.source.principals
     if principals is None or one.source.not_principal or not principals.services or principals.aws:
         return
     if principals.everyone or not one.allows:
         return
-    for test in one.conditions_on("kms:viaservice", "kms:calleraccount", "aws:principalorgid", "aws:principalaccount"):
+    for test in one.conditions_on("kms:viaservice", "kms:calleraccount", "aws:principalorgid"):
         if _asks_for_a_value(test):
             yield one.finding(
                 "never-set-for-services",
@@ -375,11 +378,11 @@ def _without_effect(one: _Seen) -> Iterator[Finding]:
                 f"no-{element.lower()}",
                 USELESS,
                 f"The statement has no {element}.",
-                "It can never match, so it has no effect at all; the console refuses to save it.",
+                "It can never match, so it has no effect at all. The API takes it; the console reports an error.",
                 'Add "Resource": "*", which in a key policy means this key.'
                 if element == "Resource"
                 else "Add the actions it is about.",
-                f'{_KMS}, "Creating a key policy"',
+                "AWS KMS API Reference, PutKeyPolicy, Policy",
             )
 
 
@@ -406,7 +409,7 @@ def _alias_resource(one: _Seen) -> Iterator[Finding]:
                 f"{resource} is the ARN of an alias.",
                 "As a Resource it means the alias itself, never the key behind it.",
                 "Name the key's ARN, or use the condition kms:RequestAlias or kms:ResourceAliases.",
-                f'{_KMS}, "Using aliases to control access to KMS keys"',
+                f'{_KMS}, "Use aliases to control access to KMS keys"',
             )
 
 
@@ -503,7 +506,7 @@ def _for_all_values(one: _Seen, test: ConditionTest) -> Iterator[Finding]:
             f"ForAllValues is also met by requests without {test.key}.",
             "All values of nothing fit anything, so that a request which leaves the key out is allowed.",
             f'Add "Null": {{"{test.key}": "false"}}, or use ForAnyValue beside it.',
-            f'{_IAM}, "Conditions with multiple context keys or values"',
+            f'{_IAM}, "Single-valued vs. multivalued context keys"',
         )
 
 

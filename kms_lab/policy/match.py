@@ -30,7 +30,7 @@ Test = Callable[[str], bool]
 # ---------------------------------------------------------------------------------------------------------
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_DEFAULT = re.compile(r"\s*([^,]+?)\s*,\s*'([^']*)'\s*")
+_DEFAULT = re.compile(r"'([^']*)'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Template:
             return cls((Piece(text),))
         pieces: list[Piece | Variable] = []
         end = 0
-        for found in _VARIABLE.finditer(text):
+        for found in _VARIABLE.finditer(text, 0, text.rfind("}") + 1):  # what is never closed is not looked for
             if found.start() > end:
                 pieces.append(Piece(text[end : found.start()]))
             pieces.append(_variable(found[1]))
@@ -105,9 +105,10 @@ class Template:
 def _variable(inside: str) -> Piece | Variable:
     if inside in ("*", "?", "$"):
         return Piece(inside, literal=True)
-    with_default = _DEFAULT.fullmatch(inside)
-    if with_default:
-        return Variable(with_default[1].lower(), with_default[2])
+    name, _, rest = inside.partition(",")
+    default = _DEFAULT.fullmatch(rest.strip())
+    if name.strip() and default:
+        return Variable(name.strip().lower(), default[1])
     return Variable(inside.strip().lower(), None)
 
 
@@ -139,12 +140,11 @@ def _segments(letters: _Letters, limit: int | None = None) -> list[_Letters]:
     return segments
 
 
-def _stretch(letters: _Letters, one: str, last_star: str | None = None) -> str:
+def _stretch(letters: _Letters, one: str) -> str:
     """Write letters as a regular expression in which ``?`` is ``one`` and ``*`` any run of it.
 
-    ``last_star`` replaces an asterisk at the very end. All asterisks but the last take the first fit and
-    never give it back (which loses nothing, for a later one can always run on), so that matching stays
-    linear however many there are.
+    All asterisks but the last take the first fit and never give it back (which loses nothing, for a later one can
+    always run on), so that matching stays linear however many there are.
     """
     parts = [""]
     for char, wild in letters:
@@ -156,8 +156,7 @@ def _stretch(letters: _Letters, one: str, last_star: str | None = None) -> str:
         return parts[0]
     head, *middle, tail = parts
     fixed = "".join(f"(?>{one}*?{part})" for part in middle if part)
-    star = f"{one}*" if tail or last_star is None else last_star
-    return f"{head}{fixed}{star}{tail}"
+    return f"{head}{fixed}{one}*{tail}"
 
 
 def _regex(source: str) -> Test:
@@ -181,10 +180,24 @@ def resource(patterns: tuple[Pattern, ...]) -> Test:
 
     Source: IAM User Guide, "Resource", "Using wildcards in resource ARNs".
     """
-    sources = [
-        ":".join(_stretch(segment, "[^:]", ".*") for segment in _segments(_letters(pattern))) for pattern in patterns
-    ]
-    return _regex("|".join(sources)) if sources else lambda _text: False
+    return _regex("|".join(map(_resource, patterns))) if patterns else lambda _text: False
+
+
+def _resource(pattern: Pattern) -> str:
+    """Write a Resource as a regular expression. Like the asterisks in ``_stretch``, those that run past colons do not
+    give back what they took, but for the last."""
+    parts = [""]
+    for number, segment in enumerate(_segments(_letters(pattern))):
+        parts[-1] += ":" if number else ""
+        runs_on = segment[-1:] == [("*", True)]
+        parts[-1] += _stretch(segment[:-1] if runs_on else segment, "[^:]")
+        if runs_on:
+            parts.append("")
+    if len(parts) == 1:
+        return parts[0]
+    head, *middle, tail = parts
+    fixed = "".join(f"(?>.*?{part})" for part in middle)
+    return f"(?>{head}){fixed}.*{tail}"
 
 
 def arn(pattern: Pattern) -> Test:
@@ -480,6 +493,13 @@ class NullCondition(Condition):
         self._test = None
         self.wanted = frozenset(value.lower() for value in source.values)
         self.absent = "true" in self.wanted
+
+    def value(self, context: Context) -> str | tuple[str, ...] | None:
+        """What the request says about the key; an empty text or set is null, as an absent key is.
+
+        Source: IAM User Guide, "IAM JSON policy elements: Condition operators", on ``ForAllValues`` and ``Null``.
+        """
+        return super().value(context) or None
 
     def holds(self, context: Context) -> bool:
         """Whether presence is as the policy wants it."""

@@ -25,6 +25,7 @@ from kms_lab.policy.trace import (
     Trace,
     choice,
     crosses_accounts,
+    together,
     who,
 )
 
@@ -313,7 +314,7 @@ def _principal(statement: CompiledStatement, naming: Naming, principal: Principa
     elif naming is Naming.ACCOUNT:
         why = f"its Principal names account {principal.account}, whose IAM policies then decide"
     else:
-        why = f"its Principal, which lists {choice(listed)}{_lookalike(listed, principal)}"
+        why = f"its Principal, which lists {together(listed)}{_lookalike(listed, principal)}"
     element = "NotPrincipal" if source.not_principal else "Principal"
     return ClauseTrace(element, bool(naming), listed, _names_of(principal), why)
 
@@ -414,7 +415,8 @@ def _condition(condition: Condition, context: Context) -> ClauseTrace:
         why = f"the policy variable {missing[0]} has no value"
     else:
         link = "as" if matched else "where"
-        why = f"{source.key} is {_quoted(found)}, {link} {source.operator} wants {_quoted(source.values)}"
+        has, wants = together(_quoted(found)), choice(_quoted(source.values))
+        why = f"{source.key} is {has}, {link} {source.operator} wants {wants}"
     return ClauseTrace("Condition", matched, (f"{source.operator} {source.key}", *source.values), found, why, missing)
 
 
@@ -504,7 +506,7 @@ def _child(grant: Grant, request: Request) -> ClauseTrace:
     if matched:
         why = "the new grant permits nothing more, on terms as strict"
     elif more:
-        why = f"the new grant would also permit {choice(more)}"
+        why = f"the new grant would also permit {together(more)}"
     else:
         why = "the new grant's constraints are less strict than its own"
     return ClauseTrace("Child", matched, grant.operations, None if child is None else child.operations, why)
@@ -521,7 +523,7 @@ def _retirement(grant: Grant, request: Request) -> StatementTrace:
     matched = naming is Naming.NAMED
     why = f"those who may retire it {'include' if matched else 'do not include'} {who(principal)}"
     named = ClauseTrace("Retiring", matched, tuple(listed), _names_of(principal), why)
-    direct = not crosses_accounts(request) and principal.arn in (grant.retiring, grant.grantee, grant.issuer)
+    direct = not crosses_accounts(request) and grants.retires_directly(grant, principal)
     return _told(grant, naming, direct, [named])
 
 
@@ -563,5 +565,5 @@ def _is_session(principal: Principal) -> bool:
     return principal.kind in ("role-session", "federated-user")
 
 
-def _quoted(values: Iterable[str]) -> str:
-    return choice([f'"{value}"' for value in values])
+def _quoted(values: Iterable[str]) -> list[str]:
+    return [f'"{value}"' for value in values]

@@ -6,7 +6,9 @@ question is *may they?*
 The fields: ``request`` (``principal``, ``action``, ``resource``, ``resource_account``, ``context``, and where they
 matter ``encryption_context``, ``key``, ``params``), ``key_policy``, ``identity_policies``, ``permissions_boundary``,
 ``session_policy``, ``vpce_policy``, ``scps`` and ``rcps`` (lists of levels from the organization's root down),
-``grants``, and ``also`` for an operation that needs several checks.
+``grants``, and ``also`` for an operation that needs several checks. One more field is the lab's own, and no decision
+depends on it: ``names``, what people call the policies: ``{"identity_policies": [...], "scps": [{"level": "OU Work",
+"policies": [...]}, ...], "rcps": ...}``. Names of a list that is longer or shorter than the policies do not count.
 
 >>> question = {
 ...     "request": {
@@ -25,6 +27,7 @@ matter ``encryption_context``, ``key``, ``params``), ``key_policy``, ``identity_
 """
 
 import json
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +90,7 @@ def _further(main: "Document", check: "Document") -> "Document":
     request = {**main["request"], **{name: check[name] for name in own if name in check}}
     if "key" not in check:
         request.pop("key", None)
-    own_layers = ("key_policy", "identity_policies", "grants", "rcps")
+    own_layers = ("key_policy", "identity_policies", "grants", "rcps", "names")
     layers = {name: check[name] for name in own_layers if name in check}
     return {**main, "key_policy": None, **layers, "request": request, "also": []}
 
@@ -100,7 +103,7 @@ def _further(main: "Document", check: "Document") -> "Document":
 def _request(asked: "Document") -> Request:
     principal = _principal(_object(asked.get("principal"), "request.principal"))
     context = {
-        str(name).lower(): _value(value, f"request.context, {name}")
+        _name(name, "request.context").lower(): _value(value, f"request.context, {name}")
         for name, value in _object(asked.get("context") or {}, "request.context").items()
     }
     for key, value in _pairs(asked.get("encryption_context"), "request.encryption_context") or ():
@@ -112,7 +115,7 @@ def _request(asked: "Document") -> Request:
         principal,
         _text(asked.get("action"), "request.action"),
         _text(asked.get("resource", "*"), "request.resource"),
-        str(asked.get("resource_account") or principal.account),
+        _loose(asked.get("resource_account"), "request.resource_account") or principal.account,
         context,
     )
 
@@ -123,13 +126,22 @@ def _principal(data: "Document") -> Principal:
         raise ScenarioError(f"request.principal.type is {kind!r}; it must be one of {', '.join(TYPES)}.")
     arn = _text(data.get("arn", "anonymous" if kind == "anonymous" else None), "request.principal.arn")
     account = "" if kind in ("service", "anonymous") else _text(data.get("account"), "request.principal.account")
-    unique_id = str(data.get("unique_id") or "")
+    unique_id = _loose(data.get("unique_id"), "request.principal.unique_id")
     if kind == "role-session":
         unique_id = unique_id.partition(":")[0]  # a session's id is that of its role and the session's name
-    behind = data.get("role_arn") or data.get("user_arn")
-    if behind is None:
-        behind = Principal.parse(arn).identity_arn if kind == "role-session" else arn
-    return Principal(arn, kind, account, str(behind), unique_id)
+    field = {"role-session": "role_arn", "federated-user": "user_arn"}.get(kind, "")
+    behind = _loose(data.get(field), f"request.principal.{field}")
+    if not behind:
+        behind = _role_of(arn) if kind == "role-session" else arn
+    return Principal(arn, kind, account, behind, unique_id)
+
+
+def _role_of(session: str) -> str:
+    """Return the role that the ARN of a session tells of; roles with a path are told of by ``role_arn`` only."""
+    try:
+        return Principal.parse(session).identity_arn
+    except ValueError as error:
+        raise ScenarioError(f"request.principal.arn is no session's, and there is no role_arn: {error}") from None
 
 
 def _value(value: object, where: str) -> str | tuple[str, ...]:
@@ -143,8 +155,11 @@ def _plain(value: object, where: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)
-    raise ScenarioError(f"{where} is {value!r}; it must be text, a number, a Boolean, or a list of these.")
+        try:
+            return str(value)
+        except ValueError:
+            raise ScenarioError(f"{where} is a number of too many digits.") from None
+    raise ScenarioError(f"{where} is {_shown(value)}; it must be text, a number, a Boolean, or a list of these.")
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -157,19 +172,41 @@ def _layers(document: "Document", key: "Document") -> Layers:
     boundary, session, endpoint = (
         None if document.get(field) is None else _policy(document[field], kind, field) for field, kind in SINGLE
     )
+    identity = tuple(
+        _policy(one, "identity", f"identity policy {number}")
+        for number, one in enumerate(_list(document.get("identity_policies"), "identity_policies"), start=1)
+    )
+    scps, rcps = _levels(document.get("scps"), "scp", "scps"), _levels(document.get("rcps"), "rcp", "rcps")
+    names = _object(document.get("names") or {}, "names")
+    called = _called(names.get("identity_policies"), "names.identity_policies")
+    scp_levels, scp_names = _level_names(names, "scps", scps)
+    rcp_levels, rcp_names = _level_names(names, "rcps", rcps)
     return Layers(
         key_policy=None if key_policy is None else _policy(key_policy, "key", "key_policy"),
-        identity_policies=tuple(
-            _policy(one, "identity", f"identity policy {number}")
-            for number, one in enumerate(_list(document.get("identity_policies"), "identity_policies"), start=1)
-        ),
+        identity_policies=identity,
         boundary=boundary,
         session_policy=session,
-        scps=_levels(document.get("scps"), "scp", "scps"),
-        rcps=_levels(document.get("rcps"), "rcp", "rcps"),
+        scps=scps,
+        rcps=rcps,
         endpoint=endpoint,
-        aws_managed=str(key.get("manager", "")).upper() == "AWS",
+        aws_managed=_loose(key.get("manager"), "request.key.manager").upper() == "AWS",
+        identity_names=called if len(called) == len(identity) else (),
+        level_names=(scp_levels, rcp_levels),
+        guard_names=(scp_names, rcp_names),
     )
+
+
+def _level_names(names: "Document", field: str, levels: Levels) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Return what people call the levels, and the policies of each; nothing where a name is missing or too many."""
+    where = f"names.{field}"
+    told = [_object(one, where) for one in _list(names.get(field), where)]
+    policies = tuple(_called(one.get("policies"), f"{where}, policies") for one in told)
+    called = tuple(_text(one.get("level"), f"{where}, level") for one in told)
+    return (called, policies) if [*map(len, policies)] == [*map(len, levels)] else ((), ())
+
+
+def _called(data: object, where: str) -> tuple[str, ...]:
+    return tuple([_text(one, where) for one in _list(data, where)])
 
 
 def _levels(data: object, kind: Kind, field: str) -> Levels:
@@ -187,8 +224,8 @@ def _policy(data: object, kind: Kind, where: str) -> CompiledPolicy:
         return compile_policy(data if isinstance(data, str) else _encode(_object(data, where)), kind)
     except PolicyError as error:
         raise ScenarioError(f"{where} is no policy: {error}") from error
-    except TypeError:
-        raise ScenarioError(f"{where} holds something that is not JSON.") from None
+    except (TypeError, ValueError, RecursionError):
+        raise ScenarioError(f"{where} holds something that is not JSON, or is nested too deeply.") from None
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -205,21 +242,21 @@ def _grant(data: "Document", number: int) -> Grant:
     operations = _list(data.get("operations"), f"{where}, operations")
     status = data.get("status", "active")
     if status not in ("active", "revoked", "pending-consistency"):
-        raise ScenarioError(f"{where}: status is {status!r}; it must be active, revoked or pending-consistency.")
-    token = data.get("grant_token")
+        raise ScenarioError(f"{where}: status is {_shown(status)}; it must be active, revoked or pending-consistency.")
+    token = _loose(data.get("grant_token"), where)
     return Grant(
-        id=str(data.get("grant_id") or f"{number:064x}"),
-        name=str(data.get("name") or ""),
-        key_arn=str(data.get("key") or ""),
+        id=_loose(data.get("grant_id"), where) or f"{number:064x}",
+        name=_loose(data.get("name"), where),
+        key_arn=_loose(data.get("key"), where),
         grantee=_whom(_text(grantee, f"{where}, grantee_principal")),
-        retiring=_whom(str(retiring_service or data.get("retiring_principal") or "")),
+        retiring=_whom(_loose(retiring_service or data.get("retiring_principal"), where)),
         operations=tuple(_text(one, f"{where}, operations").removeprefix("kms:") for one in operations),
         context_equals=_pairs(constraints.get("EncryptionContextEquals"), where),
         context_subset=_pairs(constraints.get("EncryptionContextSubset"), where),
-        source_arn=str(constraints.get("SourceArn") or ""),
-        issuer=_whom(str(data.get("issuing_account") or "")),
+        source_arn=_loose(constraints.get("SourceArn"), where),
+        issuer=_whom(_loose(data.get("issuing_account"), where)),
         creator="",
-        tokens=(str(token),) if token else (),
+        tokens=(token,) if token else (),
         created_us=0,
         effective_us=1 if status == "pending-consistency" else 0,
         ends_us=0 if status == "revoked" else None,
@@ -267,12 +304,13 @@ def _asked(asked: "Document", request: Request, early: frozenset[str]) -> Asked:
 def _child(params: "Document") -> Child | None:
     if "Operations" not in params:
         return None
+    where = "request.params.Operations"
     constraints = _object(params.get("Constraints") or {}, "request.params.Constraints")
     return Child(
-        tuple(_list(params["Operations"], "request.params.Operations")),
+        tuple(_text(one, where) for one in _list(params["Operations"], where)),
         _pairs(constraints.get("EncryptionContextEquals"), "request.params.Constraints"),
         _pairs(constraints.get("EncryptionContextSubset"), "request.params.Constraints"),
-        str(constraints.get("SourceArn") or ""),
+        _loose(constraints.get("SourceArn"), "request.params.Constraints"),
     )
 
 
@@ -283,7 +321,7 @@ def _child(params: "Document") -> Child | None:
 
 def _object(data: object, where: str) -> "Document":
     if not isinstance(data, Mapping):
-        raise ScenarioError(f"{where} must be an object, not {data!r}.")
+        raise ScenarioError(f"{where} must be an object, not {_shown(data)}.")
     return data
 
 
@@ -291,17 +329,33 @@ def _list(data: object, where: str) -> list[Any]:
     if data is None:
         return []
     if not isinstance(data, list | tuple):
-        raise ScenarioError(f"{where} must be a list, not {data!r}.")
+        raise ScenarioError(f"{where} must be a list, not {_shown(data)}.")
     return list(data)
 
 
 def _text(data: object, where: str) -> str:
     if not isinstance(data, str) or not data:
-        raise ScenarioError(f"{where} must be text, not {data!r}.")
+        raise ScenarioError(f"{where} must be text, not {_shown(data)}.")
     return data
+
+
+def _loose(data: object, where: str) -> str:
+    """Return a text that need not be there, or that somebody may have written as a number."""
+    return _plain(data, where) if data else ""
+
+
+def _name(data: object, where: str) -> str:
+    if not isinstance(data, str):
+        raise ScenarioError(f"{where} has a name that is not text: {_shown(data)}.")
+    return data
+
+
+def _shown(data: object) -> str:
+    """Return a value as a message shows it: in short, and whatever it is."""
+    return reprlib.repr(data)
 
 
 def _pairs(data: object, where: str) -> Pairs | None:
     if data is None:
         return None
-    return tuple(sorted((str(key), _plain(value, where)) for key, value in _object(data, where).items()))
+    return tuple(sorted((_name(key, where), _plain(value, where)) for key, value in _object(data, where).items()))

@@ -335,10 +335,19 @@ def the(policy: str) -> str:
 
 def choice(values: Iterable[str]) -> str:
     """``a or b``; of many the first two, and how many more."""
+    return _joined(values, " or ")
+
+
+def together(values: Iterable[str]) -> str:
+    """``a and b``; of many the first two, and how many more."""
+    return _joined(values, " and ")
+
+
+def _joined(values: Iterable[str], link: str) -> str:
     texts = list(values)
     if len(texts) > 3:
         texts = [*texts[:2], f"{len(texts) - 2} more"]
-    return " or ".join(texts) if texts else "nothing"
+    return link.join(texts) or "nothing"
 
 
 def _numbered(sid: str | None, index: int) -> str:

@@ -85,8 +85,8 @@ def _cross_account(by: DecidedBy, trace: Trace) -> str:
 
 def _lets_in(trace: Trace) -> str:
     """Whom the key policy of another account lets in."""
-    account = f"account {trace.request.principal.account}"
-    return f"lets {_caller(trace)} of {account} in" if trace.named_by else f"lets {account} in"
+    whom = _foreigner(trace) if trace.named_by else f"account {trace.request.principal.account}"
+    return f"lets {whom} in"
 
 
 def _iam_policy(by: DecidedBy, trace: Trace) -> str:
@@ -96,7 +96,7 @@ def _iam_policy(by: DecidedBy, trace: Trace) -> str:
 
 
 def _grant(by: DecidedBy, trace: Trace) -> str:
-    grant = next(s for s in trace.statements("grant", "Allow") if s.policy == by.policy)
+    grant = next(s for s in trace.statements("grant", "Allow") if s.applies and s.policy == by.policy)
     return _granted(grant, trace) + _unlimited(trace)
 
 
@@ -216,8 +216,8 @@ def _no_delegation(_: DecidedBy, trace: Trace) -> str:
 def _no_key_half(_: DecidedBy, trace: Trace) -> str:
     request = trace.request
     return (
-        f"the key belongs to account {request.resource_account}, and its key policy gives"
-        f" {_caller(trace)} of account {request.principal.account} no {request.action}"
+        f"the key belongs to account {request.resource_account}, and its key policy gives {_foreigner(trace)}"
+        f" no {request.action}"
     )
 
 
@@ -326,6 +326,12 @@ def _what(trace: Trace) -> str:
 
 def _caller(trace: Trace) -> str:
     return who(trace.request.principal)
+
+
+def _foreigner(trace: Trace) -> str:
+    """A caller of another account: ``eve of account 444455556666``; a root user's name tells the account by itself."""
+    principal = trace.request.principal
+    return _caller(trace) if principal.kind == "root-user" else f"{_caller(trace)} of account {principal.account}"
 
 
 def _capital(text: str) -> str:

@@ -20,6 +20,10 @@ SINGLE: Final[tuple[tuple[str, Kind], ...]] = (
 )
 
 
+_CONTEXT: Final = "kms:encryptioncontext:"
+_CONTEXT_KEYS: Final = "kms:encryptioncontextkeys"
+
+
 def document_of(checks: Sequence[Check]) -> dict[str, Any]:
     """Return a question as a scenario; more checks than one are those that one operation needs, the main one first.
 
@@ -40,7 +44,7 @@ def _document_of(asked: Request, layers: Layers, held: tuple[Grant, ...]) -> dic
         "resource_account": asked.resource_account,
         "context": {name: value if isinstance(value, str) else list(value) for name, value in asked.context.items()},
     }
-    if asked.asked.context:
+    if asked.asked.context and not _is_derived(asked):
         request["encryption_context"] = dict(asked.asked.context)
     if asked.asked.source_arn:
         request["context"].setdefault("aws:sourcearn", asked.asked.source_arn)
@@ -63,19 +67,46 @@ def _document_of(asked: Request, layers: Layers, held: tuple[Grant, ...]) -> dic
             document[field] = [[json.loads(policy.text) for policy in level] for level in levels]
     if held:
         document["grants"] = [_grant_of(grant, asked) for grant in held]
+    if names := _names_of(layers):
+        document["names"] = names
     return document
+
+
+def _is_derived(asked: Request) -> bool:
+    """Whether the encryption context is as the condition context has it, and writing it would add to the latter."""
+    pairs = {_CONTEXT + key.lower(): value for key, value in asked.asked.context}
+    known = {name: value for name, value in asked.context.items() if name.startswith(_CONTEXT)}
+    return pairs == known and _CONTEXT_KEYS not in asked.context
+
+
+def _names_of(layers: Layers) -> dict[str, Any]:
+    """Write what people call the policies and the levels, where they have names: no decision depends on it."""
+    names: dict[str, Any] = {}
+    if layers.identity_names:
+        names["identity_policies"] = list(layers.identity_names)
+    for field, levels, policies in zip(("scps", "rcps"), layers.level_names, layers.guard_names, strict=True):
+        if levels:
+            names[field] = [
+                {"level": level, "policies": list(listed)} for level, listed in zip(levels, policies, strict=True)
+            ]
+    return names
 
 
 def _check_of(check: Check, main: dict[str, Any]) -> dict[str, Any]:
     """Write one of several checks: what is its own, where it differs from the main one."""
     own = _document_of(*check)
-    request = own["request"]
+    request, asked = own["request"], main["request"]
     document = {name: request[name] for name in ("action", "resource", "resource_account", "context")}
-    document |= {name: request[name] for name in ("encryption_context", "key", "params") if name in request}
+    if "key" in request:
+        document["key"] = request["key"]
+    for name in ("encryption_context", "params"):
+        if request.get(name) != asked.get(name):
+            document[name] = request.get(name, {})
     document["key_policy"] = own["key_policy"]
     document["grants"] = own.get("grants", [])
-    if own.get("rcps") != main.get("rcps"):
-        document["rcps"] = own.get("rcps", [])
+    for name, none in (("identity_policies", []), ("rcps", []), ("names", {})):
+        if own.get(name) != main.get(name):
+            document[name] = own.get(name, none)
     return document
 
 

@@ -5,7 +5,7 @@ Gathered anew for every call, since any of them may have changed; compiled and p
 Not here: what they say (``policy``), and which of these layers spare whom (``policy.guardrails``).
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from kms_lab.core.circumstances import DIRECT
 from kms_lab.core.keys import Identity, Key
@@ -56,7 +56,9 @@ def authority(call: Call, key: Key | None, account: str, policy: str | None = No
 
 def hanging_on(world: World, identity: Identity) -> _Named:
     """Return the identity policies of a user or role, from all sources, and what people call them."""
-    sources = [(f"identity policy {number}", text) for number, text in enumerate(identity.policies, start=1)]
+    if not (identity.attached or identity.groups):
+        return identity.policies, _numbered(len(identity.policies))
+    sources = list(zip(_numbered(len(identity.policies)), identity.policies, strict=True))
     sources += _attached(world, identity)
     for arn in identity.groups:
         group = world.groups[arn]
@@ -66,6 +68,12 @@ def hanging_on(world: World, identity: Identity) -> _Named:
     return tuple(text for _, text in sources), tuple(name for name, _ in sources)
 
 
+@cache
+def _numbered(count: int) -> tuple[str, ...]:
+    """Return what inline policies are called."""
+    return tuple(f"identity policy {number}" for number in range(1, count + 1))
+
+
 def _attached(world: World, identity: Identity) -> list[tuple[str, str]]:
     return [(f"managed policy {arn.rpartition('/')[2]}", world.managed_policies[arn]) for arn in identity.attached]
 
@@ -73,10 +81,10 @@ def _attached(world: World, identity: Identity) -> list[tuple[str, str]]:
 def _bound(world: World, account: str, *, rcps: bool) -> _Levels:
     """Return the SCPs or RCPs that bind an account, level by level."""
     nodes: tuple[Node, ...] = () if world.organization is None else world.organization.binding(account)
-    attached = [(node.label, node.rcps if rcps else node.scps) for node in nodes]
-    if rcps and not any(policies for _, policies in attached):
+    if rcps and not any(node.rcps for node in nodes):
         return ()
-    return tuple((label, (tuple(policies.values()), tuple(policies))) for label, policies in attached)
+    attached = [(node.label, node.rcps if rcps else node.scps) for node in nodes]
+    return tuple([(label, (tuple(policies.values()), tuple(policies))) for label, policies in attached])
 
 
 @lru_cache(maxsize=4096)

@@ -271,7 +271,7 @@ def _days_unused(call: Call, key: Key | None) -> Value:
 
 
 def _principal_account(call: Call, _key: Key | None) -> Value:
-    """# unverified: that it is absent for services, of which AWS says nothing"""
+    """AWS has it in every request, and does not say what it is for services. # unverified: that they have none"""
     return "anonymous" if call.principal.kind == "anonymous" else call.principal.account or None
 
 
@@ -284,7 +284,7 @@ def _principal_arn(call: Call, _key: Key | None) -> Value:
 
 
 def _user_id(call: Call, _key: Key | None) -> Value:
-    """# unverified: that it is absent for services, of which AWS says nothing"""
+    """AWS has it in every request, and does not say what it is for services. # unverified: that they have none"""
     if call.principal.kind == "anonymous":
         return "anonymous"
     return None if call.principal.kind == "service" else principal_id(call.principal)
@@ -390,7 +390,10 @@ def _source_account(call: Call) -> str:
 
 
 def _resource_account(call: Call, key: Key | None) -> str:
-    """Who owns what is asked for; where the request has no key, the caller's account does. # unverified: the latter"""
+    """Who owns what is asked for; AWS has it in every request of KMS.
+
+    # unverified: that it is the caller's account where the request has no key
+    """
     return key.account if key is not None else call.principal.account
 
 

@@ -20,7 +20,7 @@ from kms_lab.core.names import Principal, parse_key_reference
 from kms_lab.core.world import World
 from kms_lab.policy.compiled import NOTHING_ASKED, Asked, Child
 from kms_lab.policy.grants import RETIRE_GRANT
-from kms_lab.service.conditions import encryption_context
+from kms_lab.service.conditions import encryption_context, value_of
 from kms_lab.service.find import key_by_arn
 from kms_lab.service.operation import Call
 
@@ -118,7 +118,8 @@ def _names(principal: Principal) -> tuple[str, ...]:
 def asked(call: Call, grants: tuple[Grant, ...]) -> Asked:
     """Return what these grants look at in a call: its context, for whom it is made, and whether it came too early."""
     now, tokens = call.world.clock.now_us, call.params.get("GrantTokens") or ()
-    source_arn = call.how.source_arn
+    source = value_of(call, None, "aws:sourcearn")
+    source_arn = source if isinstance(source, str) else ""
     constrained = False
     early: set[str] = set()
     for grant in grants:

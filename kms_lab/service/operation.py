@@ -29,6 +29,7 @@ Checks = Callable[["Call"], Iterable[Check]]
 
 #: every operation the lab has, by AWS's name
 OPERATIONS: dict[str, "Row"] = {}
+_BY_PERMISSION: dict[str, "Row"] = {}
 
 # How an operation names its key.
 KEY_OR_ALIAS = "key id, key ARN, alias name or alias ARN"
@@ -182,10 +183,12 @@ def operation(
         name = "".join(part.capitalize() for part in handler.__name__.split("_"))
         if not handler.__doc__ or not source or not permission.startswith("kms:"):
             raise TypeError(f"{name}: the row needs a docstring, a source and a permission such as kms:{name}")
-        OPERATIONS[name] = Row(
+        row = OPERATIONS[name] = Row(
             name, permission, target, states, usage, algorithm, kind, trial, checks, cross_account, quota, price,
             shown, source, handler
         )  # fmt: skip
+        for needed in ("kms:ReEncryptFrom", "kms:ReEncryptTo") if name == "ReEncrypt" else (permission,):
+            _BY_PERMISSION.setdefault(needed.lower(), row)
         return handler
 
     return enter
@@ -193,7 +196,4 @@ def operation(
 
 def row_for(permission: str) -> Row | None:
     """Return the row of an operation that needs an IAM action such as ``kms:Decrypt``; None where no operation does."""
-    wanted = permission.lower()
-    if wanted in ("kms:reencryptfrom", "kms:reencryptto"):
-        return OPERATIONS["ReEncrypt"]
-    return next((row for row in OPERATIONS.values() if row.permission.lower() == wanted), None)
+    return _BY_PERMISSION.get(permission.lower())

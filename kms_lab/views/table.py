@@ -5,6 +5,7 @@ from html import escape
 
 _RIGHT = ' style="text-align:right"'
 _LEFT = ' style="text-align:left"'
+_FITTING = ' style="table-layout:fixed;width:100%;max-width:75em;overflow-wrap:anywhere"'
 
 
 def html_table(
@@ -14,6 +15,7 @@ def html_table(
     *,
     foot: Sequence[str] = (),
     numbers: Collection[int] = (),
+    widths: Sequence[int] = (),
 ) -> str:
     """Return a table; the first cell of each row names the row.
 
@@ -21,15 +23,17 @@ def html_table(
         caption: what the table shows, also its name for a screen reader.
         foot: a last row, such as a total.
         numbers: the columns (from 0) that are set to the right.
+        widths: shares of the columns in per cent. With them the table fits into its place, and long words break.
     """
     style = [_RIGHT if index in numbers else _LEFT for index in range(len(head))]
     columns = "".join(f'<th scope="col"{style[i]}>{escape(name)}</th>' for i, name in enumerate(head))
+    shares = "".join(f'<col style="width:{share}%">' for share in widths)
     body = "".join(_row(row, style) for row in rows)
     end = f"<tfoot>{_row(foot, style)}</tfoot>" if foot else ""
     name = escape(caption, quote=True)
     return (
         f'<div role="region" aria-label="{name}" tabindex="0" data-lm-suppress-shortcuts style="overflow-x:auto">'
-        f'<table><caption style="text-align:left">{escape(caption)}</caption>'
+        f'<table{_FITTING if widths else ""}><caption style="text-align:left">{escape(caption)}</caption>{shares}'
         f"<thead><tr>{columns}</tr></thead><tbody>{body}</tbody>{end}</table></div>"
     )
 

@@ -500,7 +500,7 @@ def text_of(value):
 
 def holds(operator, values, found, context, variables):
     if operator == "Null":
-        return any((found is None or found == []) == (value.lower() == "true") for value in values)
+        return any((found is None or found in ([], "")) == (value.lower() == "true") for value in values)
     quantifier, _, operator = operator.rpartition(":")
     if_exists = operator.endswith("IfExists")
     operator = operator.replace("IfExists", "")

@@ -249,6 +249,15 @@ SENTENCES = {
         lambda: ask(user("eve", AWAY), policy(allow("kms:Sign", EVE)), ALL),
         f"The key belongs to account {HOME}, and its key policy gives eve of account {AWAY} no kms:Decrypt.",
     ),
+    "across accounts, the root user not let in": (
+        lambda: ask(root(AWAY), policy(allow("kms:Sign", EVE))),
+        f"The key belongs to account {HOME}, and its key policy gives the root user of account {AWAY} no kms:Decrypt.",
+    ),
+    "across accounts, the root user let in": (
+        lambda: ask(root(AWAY), policy(allow("kms:*", {"AWS": f"arn:aws:iam::{AWAY}:root"}, Sid="Away"))),
+        f"Both halves of a cross-account call allow kms:Decrypt on this key: the key policy of account {HOME} lets"
+        f' account {AWAY} in (statement "Away"), and its root user needs no more.',
+    ),
     "a grant": (
         lambda: ask(user(), S3_KEY, grants=[grant(DANA, "Decrypt", name="orders")]),
         'Grant "orders" (aaaaaaaa) lets dana call kms:Decrypt on this key.',
@@ -571,6 +580,32 @@ class TestClauses:
             'statement "Name" of the key policy allows it',
         ]
         assert granted.trace.deciding.why == "grant aaaaaaaa allows it"
+
+    def test_several_values(self):
+        """
+        What a request has is had together; of what a condition lists, one is enough.
+        """
+        condition = {"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["app", "tenant"]}}
+        verdict = ask(
+            user(), DELEGATES, policy(allow("kms:*", Condition=condition)), encryption_context={"app": "x", "to": "y"}
+        )
+
+        assert clauses(verdict, "identity-policy")["Condition"].why == (
+            'kms:EncryptionContextKeys is "app" and "to", where ForAllValues:StringEquals wants "app" or "tenant"'
+        )
+
+    def test_several_names(self):
+        """
+        A Principal lists all of its names; of many the first two are told.
+        """
+        listed = [EVE, APP, JOB, f"arn:aws:iam::{AWAY}:root"]
+
+        assert clauses(ask(user(), policy(allow("kms:*", listed[:2]))), "key-policy")["Principal"].why == (
+            f"its Principal, which lists {EVE} and {APP}"
+        )
+        assert clauses(ask(user(), policy(allow("kms:*", listed))), "key-policy")["Principal"].why == (
+            f"its Principal, which lists {EVE} and {APP} and 2 more"
+        )
 
 
 class TestMissingContext:

@@ -322,3 +322,10 @@ def test_the_policies_of_aws_get_no_finding(policy):
 def test_it_does_not_cry_wolf(changes):
     """What is right, or a deny, gets no finding."""
     assert codes(statement(**changes)) == []
+
+
+def test_half_a_character_is_no_obstacle():
+    """
+    A policy with half of a surrogate pair in it, which JSON can write, is looked at like any other.
+    """
+    assert lint('{"Statement": []}\ud800')[0].severity == REFUSED

@@ -126,12 +126,14 @@ def test_an_empty_set_counts_as_absent_for_set_operators(operator, expected, emp
         ("false", {"aws:tagkeys": "x"}, True),
         ("false", {"aws:tagkeys": ("x", "y")}, True),
         ("true", {"aws:tagkeys": ()}, True),
+        ("true", {"aws:tagkeys": ""}, True),
+        ("false", {"aws:tagkeys": ""}, False),
         (["true", "false"], {}, True),
     ],
 )
 def test_null_asks_for_absence(value, context, expected):
     """
-    Null true wants the key absent, Null false wants it there.
+    Null true wants the key absent or empty, Null false wants it there with a value.
     """
     assert holds("Null", value, context) is expected
 
@@ -352,6 +354,23 @@ def test_many_wildcards_stay_quick():
     assert not holds("ArnLike", f"arn:{stars}b:s3:::*", {"aws:tagkeys": f"arn:{text}:s3:::x"})
     assert not allows(resource=f"arn:aws:s3:::{stars}b", asked=with_arn)
     assert allows(resource=f"arn:aws:s3:::{stars}", asked=with_arn)
+
+
+def test_many_asterisks_that_run_past_colons_stay_quick():
+    """
+    A resource of any number of segments is compared in no time with a pattern in which each of them is an asterisk.
+    """
+    assert not allows(resource=f"{':*' * 300}:x", asked=":" * 20_000)
+    assert allows(resource=f"{':*' * 300}:x", asked=f"{':' * 20_000}x")
+    assert allows(resource="a*b*:*c*:d", asked="aabab:b:cab::c:d")
+
+
+def test_unclosed_and_empty_variables_are_read_quickly():
+    """
+    Many variables without an end, or one of nothing but blanks, are read in no time, and are no value's.
+    """
+    assert holds("StringEquals", "${" * 20_000, {"aws:tagkeys": "${" * 20_000})
+    assert not holds("StringEquals", f"${{{' ' * 20_000}}}", {"aws:tagkeys": "x"})
 
 
 @pytest.mark.parametrize(

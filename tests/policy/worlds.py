@@ -173,10 +173,9 @@ def condition(draw, kind):
         if chance(draw, 12):
             key, operator, values = pick(draw, *ALL_KEYS), "Null", pick(draw, "true", "false")
         else:
-            family, operators = pick(draw, *FAMILIES)
-            key = pick(draw, *family)
-            if kind == "key" and family is TEXTS and chance(draw, 20):
-                key = "kms:ResourceAliases"  # which key policies do not see
+            unseen = kind == "key" and chance(draw, 20)  # kms:ResourceAliases, which key policies do not see
+            family, operators = pick(draw, *FAMILIES[:3] if unseen else FAMILIES)
+            key = "kms:ResourceAliases" if unseen else pick(draw, *family)
             values = some(draw, *family[key][1])
             qualifier = "" if key.startswith("kms:EncryptionContext:") else pick(draw, *QUALIFIERS)
             operator = qualifier + pick(draw, *operators) + pick(draw, *SUFFIXES)
@@ -398,7 +397,7 @@ _LIKELY = {
     "scps": (25, 20, 40),
     "rcps": (25, 20, 60),
     "vpce_policy": (20, 10, 25),
-    "also": (10, 5, 15),
+    "also": (10, 5, 25),
     "key_account_scps": (5, 5, 5),
     "principal_account_rcps": (5, 5, 5),
 }
@@ -417,8 +416,8 @@ def worlds(draw, focus="all"):
     request["context"] = context(draw)
     if action[4:] in WITH_PAIRS and chance(draw, 70):
         request["encryption_context"] = pairs(draw)
-    if chance(draw, 60):
-        request["key"] = {"manager": pick(draw, "CUSTOMER", "CUSTOMER", "AWS")}
+    if chance(draw, 75):
+        request["key"] = {"manager": pick(draw, "CUSTOMER", "AWS")}
     params = parameters(draw, action)
     if params:
         request["params"] = params
@@ -428,6 +427,8 @@ def worlds(draw, focus="all"):
         "identity_policies": identity_policies(draw, focus, *about),
         "grants": grants_held(draw, focus, caller, action),
     }
+    if focus == "grants" and "encryption_context" in request and chance(draw, 50):
+        request["encryption_context"] = fitting_pairs(draw, world["grants"][0]["constraints"])
     for name, likely in _LIKELY.items():
         percent = likely[_FOCUSES.index(focus)]
         if name == "session_policy" and caller["type"] == "federated-user":
@@ -435,6 +436,12 @@ def worlds(draw, focus="all"):
         if chance(draw, percent):
             world[name] = layer(draw, name, *about)
     return copy.deepcopy(world)
+
+
+def fitting_pairs(draw, constraints):
+    """The encryption context a grant wants, often with a pair too many."""
+    wanted = constraints.get("EncryptionContextEquals") or constraints.get("EncryptionContextSubset") or {}
+    return {**wanted, **({"more": "a"} if chance(draw, 50) else {})}
 
 
 def key_policy(draw, focus, caller, action, resource):

@@ -200,17 +200,18 @@ def says_what_layers_said(probe: Probe, value: Mapping[str, Any]) -> Result:
     truth = {layer.layer: layer.outcome for layer in trace.layers}
     if missing := [name for name in ("key-policy", "identity-policy", "decides") if name not in value]:
         return Result(NOT_RIGHT, f"Your answer has no entry {missing[0]!r}.")
-    key, iam, decides = (_plain(value[name]) for name in ("key-policy", "identity-policy", "decides"))
+    key, iam = (_outcome(value[name]) for name in ("key-policy", "identity-policy"))
+    if strange := next((word for word in (key, iam) if word not in _OUTCOMES.values()), None):
+        return Result(NOT_RIGHT, f"“{strange:.30}” is none of the trace's words: allow, deny, silent, none.")
     if key == "deny":
         return wrong("silence-denies", "You wrote that the key policy denies. No statement in it has the effect Deny.")
-    if key in ("allow", "none"):
+    if key != truth["key-policy"]:
         return wrong("iam-alone", f"You wrote “{key}” for the key policy, as if nothing had been missing there.")
     if iam != truth["identity-policy"]:
         return wrong("refused-by-all", f"You wrote “{iam}” for Dana's identity policies.")
-    if key != truth["key-policy"]:
-        return Result(NOT_RIGHT, f"You wrote “{key}” for the key policy, which is none of the words in the trace.")
-    if _layer(decides) != trace.deciding.layer:
-        return wrong("refused-by-all", f"You wrote that “{decides}” decides. That one had said yes, or was not asked.")
+    if (decides := _layer(getattr(value["decides"], "layer", value["decides"]))) != trace.deciding.layer:
+        said = f"You wrote that “{decides:.30}” decides. That layer had said yes, or was not asked."
+        return wrong("refused-by-all", said)
     return right("One half said yes. The half that had to hand the question over to IAM said nothing.")
 
 
@@ -218,7 +219,36 @@ def _plain(value: Any) -> str:
     return str(value).strip().strip(".").lower()
 
 
+_OUTCOMES = {
+    "allow": "allow",
+    "allows": "allow",
+    "yes": "allow",
+    "deny": "deny",
+    "denies": "deny",
+    "silent": "silent",
+    "silence": "silent",
+    "none": "none",
+    "says nothing": "none",  # as a tree has it
+}
+
+
+def _outcome(value: Any) -> str:
+    """A word of the trace, however a learner says it."""
+    word = _plain(getattr(value, "outcome", value)).removeprefix("it ").removeprefix("is ")
+    return _OUTCOMES.get(word, word)
+
+
 _LAYERS = {
+    "key-policy": "key-policy",
+    "identity-policy": "identity-policy",
+    "grant": "grant",
+    "boundary": "boundary",
+    "scp": "scp",
+    "rcp": "rcp",
+    "session-policy": "session-policy",
+    "vpce": "vpce",
+    "operation": "operation",
+    "account": "account",
     "iam": "identity-policy",
     "identity": "identity-policy",
     "iam-policy": "identity-policy",
@@ -235,8 +265,9 @@ _LAYERS = {
 def _layer(name: Any) -> str:
     """The code of a layer, however a learner writes its name."""
     plain = _plain(name).removeprefix("the ").partition(" of ")[0]  # "SCPs of level 2", as a tree has it
-    text = re.sub("[ _]+", "-", plain).replace("policies", "policy").removesuffix("s")
-    return _LAYERS.get(text, text)
+    text = re.sub("[ _]+", "-", re.sub("ies$", "y", plain)).removesuffix("s")
+    code = next((code for code in ("scp", "rcp") if text.startswith(f"{code}-")), text)  # "SCP Finance"
+    return _LAYERS.get(code, plain)
 
 
 # ---- exercise 2: let IAM decide again
@@ -247,9 +278,9 @@ def iam_decides_again(probe: Probe, value: Any) -> Result:
     given, key = probe.given, probe.given["payroll"]
     newcomer = probe.lab.iam.create_user("Newcomer", [_allow("Decrypt")])
     document = json.loads(probe.lab.key(key).policy)
+    probe.lab.clock.travel(minutes=A_WHILE)
     if not (dana := _asked(probe, given["dana"], "Decrypt", key, SALARY)):
-        belief = "iam-alone" if document == _only_admin() else ""
-        return Result(NOT_RIGHT, f"Dana still cannot open her slip. {dana.sentence}", belief)
+        return _still_refused(probe, document, dana.sentence)
     if _asked(probe, given["stranger"], "Decrypt", key, SALARY) or _asked(probe, given["milo"], "Decrypt", key, SALARY):
         return _too_many(probe, document)
     if not (refused := _asked(probe, newcomer, "Decrypt", key, SALARY)):
@@ -260,6 +291,24 @@ def iam_decides_again(probe: Probe, value: Any) -> Result:
     return right(
         "Dana decrypts, and so does Newcomer with the same IAM policy. Milo, whom IAM gives nothing, does not."
     )
+
+
+def _still_refused(probe: Probe, document: Any, why: str) -> Result:
+    said = f"Dana still cannot open her slip. {why}"
+    last = probe.calls("PutKeyPolicy", key=probe.given["payroll"])[-1:]
+    if document == _only_admin():
+        if last and last[0].error:
+            said = f"The last PutKeyPolicy was refused ({last[0].error}), so nothing has changed. {said}"
+            return Result(NOT_RIGHT, said)
+        return Result(NOT_RIGHT, said, "iam-alone")
+    if _lets_account_in(document):
+        said += " A statement does name the account: does its Action cover kms:Decrypt? Has it a Condition?"
+    return Result(NOT_RIGHT, said)
+
+
+def _lets_account_in(document: Any) -> bool:
+    """Does some statement name the account?"""
+    return any({ROOT, ACCOUNT} & set(_values(one.get("Principal"))) for one in _statements(document))
 
 
 def _too_many(probe: Probe, document: Any) -> Result:
@@ -276,8 +325,11 @@ def _only_admin() -> dict[str, Any]:
 
 def _tried_repair(probe: Probe) -> bool:
     """Is anything else than the lesson's own cell left behind?"""
-    if not probe.calls("PutKeyPolicy"):
+    changes = [*probe.calls("PutKeyPolicy"), *probe.calls("CreateGrant", key=probe.given["payroll"])]
+    if not changes:
         return False
+    if changes[-1].operation == "CreateGrant" or changes[-1].error:
+        return True
     identities = probe.lab.world.identities
     iam_now = [identities[probe.given[who]].policies for who in ("dana", "milo")]
     iam_then = [(json.dumps(_allow("Decrypt")),), ()]
@@ -318,15 +370,20 @@ def behaves(probe: Probe, document: Any) -> Result:
         return not_attempted("There still is a `...` in your policy.")
     keeper = probe.client(principal=probe.given["keeper"])
     text = document if isinstance(document, str) else json.dumps(document)
-    resources = [value for one in _statements(json.loads(text)) for value in _values(one.get("Resource"))]
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        return Result(NOT_RIGHT, f"Your text is not JSON: {error}.")
+    resources = [value for one in _statements(document) for value in _values(one.get("Resource"))]
     alias = any(":alias/" in str(value) for value in resources)
     try:
         keeper.put_key_policy(KeyId=probe.given["slips"], Policy=text)
     except KMSError as error:
         said = f"Keeper tried to save it, and PutKeyPolicy was refused: {error.code}. {error.message}"
         return Result(NOT_RIGHT, said, "alias-is-resource" if alias else "")
-    return _refused_though_wanted(probe, json.loads(text), alias) or _allowed_though_not_wanted(probe) or right(
-        f"{len(WANTED)} calls that your team needs went through. Others of theirs, and calls of others, were refused."
+    return _refused_though_wanted(probe, document, alias) or _allowed_though_not_wanted(probe, document) or right(
+        f"The {len(WANTED)} calls that your team needs went through. Whatever else was tried, by them or by others, "
+        "was refused."
     )  # fmt: skip
 
 
@@ -338,37 +395,39 @@ def _refused_though_wanted(probe: Probe, document: Any, alias: bool) -> Result |
         said = f"{who.title()} is refused {_call(name, context)}. {verdict.sentence}"
         if alias:
             return wrong("alias-is-resource", said)
-        accounts = {ROOT, ACCOUNT} & {text for one in _statements(document) for text in _values(one.get("Principal"))}
-        return Result(NOT_RIGHT, said, "root-gives-all" if accounts and who != "adviser" else "")
+        return Result(NOT_RIGHT, said, "root-gives-all" if _lets_account_in(document) and who != "adviser" else "")
     return None
 
 
-def _allowed_though_not_wanted(probe: Probe) -> Result | None:
+def _allowed_though_not_wanted(probe: Probe, document: Any) -> Result | None:
     for who, name, context in _unwanted():
         if verdict := _asked(probe, probe.given[who], name, probe.given["slips"], context):
             said = f"{who.title()} may call {_call(name, context)}, and should not. {verdict.sentence}"
-            return wrong(_belief_behind(who, name, verdict), said)
+            return Result(NOT_RIGHT, said, _belief_behind(who, name, verdict, document))
     return None
 
 
 def _unwanted() -> Iterator[tuple[str, str, Context]]:
     """Every call that nobody asked for, those that tell most first."""
     for name in (*_TELLING, *sorted(_OF_KEYS.difference(_TELLING))):
-        for who in ("stranger", "milo", "dana", "keeper", "auditor", "adviser", "app"):
+        for who in ("stranger", "milo", "dana", "admin", "keeper", "auditor", "adviser", "app"):
             if name not in HARMLESS.get(who, ()):
                 for context in CONTEXTS if name in actions.CRYPTOGRAPHIC else (None,):
                     if (who, name, context) not in WANTED:
                         yield who, name, context
 
 
-def _belief_behind(who: str, name: str, verdict: Verdict) -> str:
+def _belief_behind(who: str, name: str, verdict: Verdict, document: Any) -> str:
     if who in ("stranger", "milo"):
         return "star-is-us"
-    if who == "dana":
+    if who in ("dana", "admin"):
         return "root-is-harmless" if verdict.reason == "iam-via-key-policy" else "star-is-us"
     if who == "keeper":
         return "admins-are-locked-out"
-    return "context-guards" if (who, name) == ("adviser", "Decrypt") else "wide-is-short"
+    if (who, name) == ("adviser", "Decrypt"):
+        return "context-guards"
+    starred = any("*" in str(name) for one in _statements(document) for name in _values(one.get("Action")))
+    return "wide-is-short" if starred else ""
 
 
 # ---- exercise 4: a grant for one job
@@ -377,23 +436,41 @@ _GRANTED = ("Decrypt", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncrypt
 
 
 def job_done(probe: Probe, value: Any) -> Result:
-    """Judged on the events of the newest grant that was made for the worker, and by trying what it would have let
-    through."""
+    """Judged on the events of a grant that was made for the worker, by trying what it would have let through, and by
+    what the worker may do afterwards."""
     made = _grants_for_worker(probe)
     if not made:
-        last = probe.calls("CreateGrant")[-1]
-        why = f"refused: {last.error}" if last.error else f"for {_name(str(last.request.get('GranteePrincipal')))}"
-        return Result(NOT_RIGHT, f"No CreateGrant for Worker went through. The last one was {why}.")
+        return _no_grant(probe)
     results = [_job(probe, entry) for entry in reversed(made)]
     done = next((one for one in results if one.outcome is Outcome.RIGHT), None)
-    if done is None:
-        return results[0]
-    grants = probe.lab.key(probe.given["archive"]).grants.values()
-    left = [one for one in grants if one.ends_us is None and _is_worker(one.grantee)]
+    return results[0] if done is None else _left_over(probe) or done
+
+
+def _no_grant(probe: Probe) -> Result:
+    worker = probe.given["worker"]
+    if probe.calls("Decrypt", ok=True, principal=worker):
+        why = _asked(probe, worker, "Decrypt", probe.given["archive"], YEAR_END).sentence
+        return Result(NOT_RIGHT, f"Worker has decrypted, but the trail has no CreateGrant for Worker. {why}")
+    last = next(reversed(probe.calls("CreateGrant")), None)
+    if last is None:
+        return Result(NOT_RIGHT, "The trail has no CreateGrant.")
+    why = f"refused: {last.error}" if last.error else f"for {_name(str(last.request.get('GranteePrincipal')))}"
+    return Result(NOT_RIGHT, f"No CreateGrant for Worker went through. The last one was {why}.")
+
+
+def _left_over(probe: Probe) -> Result | None:
+    """What still lets the worker in after the job."""
+    archive, worker = probe.given["archive"], probe.given["worker"]
+    left = [one for one in probe.lab.key(archive).grants.values() if one.ends_us is None and _is_worker(one.grantee)]
     if left:
         others = "another grant" if len(left) == 1 else f"{len(left)} other grants"
         return wrong("grants-end-themselves", f"`list_grants` still shows {others} for Worker. `revoke_grant` ends it.")
-    return done
+    probe.lab.clock.travel(minutes=A_WHILE)
+    for context in (YEAR_END, SICK, {}):
+        if verdict := _asked(probe, worker, "Decrypt", archive, context):
+            said = f"The grant is gone, and Worker may still call {_call('Decrypt', context)}. {verdict.sentence}"
+            return Result(NOT_RIGHT, said)
+    return None
 
 
 def _is_worker(name: Any) -> bool:
@@ -405,71 +482,91 @@ def _grants_for_worker(probe: Probe) -> list[Entry]:
 
 
 def _tried_job(probe: Probe) -> bool:
-    return any(not str(one.request.get("GranteePrincipal")).endswith("/Clerk") for one in probe.calls("CreateGrant"))
+    others = (not str(one.request.get("GranteePrincipal")).endswith("/Clerk") for one in probe.calls("CreateGrant"))
+    return any(others) or bool(probe.calls(principal=probe.given["worker"]))
 
 
 def _job(probe: Probe, made: Entry) -> Result:
-    return _too_wide(probe, made) or _not_used(probe, made) or _not_ended(probe, made) or right(
-        "Three events: CreateGrant, Decrypt by Worker with the context year-end, RetireGrant by Worker. "
+    if not str(made.key).endswith(probe.given["archive"]):
+        return Result(NOT_RIGHT, "Your grant is on another key than the one behind alias/archive.")
+    twin = _Twin(probe, made)
+    return _too_wide(twin) or _not_used(probe, made, twin) or _not_ended(probe, made) or right(
+        "The trail has CreateGrant, then Decrypt by Worker with the context year-end, then RetireGrant by Worker. "
         "The grant let nothing else through."
     )  # fmt: skip
 
 
-def _too_wide(probe: Probe, made: Entry) -> Result | None:
-    """Give the same grant to somebody else on a copy, wait until it is in force, and try."""
-    copy = probe.fork()
-    twin = copy.lab.iam.create_role("Twin")
-    key = probe.given["archive"]
-    wishes = {name: value for name, value in made.request.items() if name in ("Operations", "Constraints") and value}
-    if not str(made.key).endswith(key):
-        return Result(NOT_RIGHT, "Your grant is on another key than the one behind alias/archive.")
-    copy.client().create_grant(KeyId=key, GranteePrincipal=twin, **wishes)
-    copy.lab.clock.travel(minutes=A_WHILE)
-    for context in (SICK, {}):
-        if verdict := _asked(copy, twin, "Decrypt", key, context):
-            said = f"With your grant, Worker may call {_call('Decrypt', context)}. {_as_worker(verdict)}"
-            return wrong("grant-is-for-the-job", said)
-    for name in _GRANTED[1:]:
-        if verdict := _asked(copy, twin, name, key, YEAR_END):
-            return wrong("wide-is-short", f"With your grant, Worker may call kms:{name}. {_as_worker(verdict)}")
+class _Twin:
+    """Somebody else who gets the same grant, on a copy, when it is in force: what would it let through?"""
+
+    def __init__(self, probe: Probe, made: Entry) -> None:
+        self._copy, self._key = probe.fork(), probe.given["archive"]
+        self._arn = self._copy.lab.iam.create_role("Twin")
+        wishes = {name: made.request[name] for name in ("Operations", "Constraints") if made.request.get(name)}
+        grant = self._copy.client().create_grant(KeyId=self._key, GranteePrincipal=self._arn, **wishes)
+        self._id, self._worker_id = grant["GrantId"][:8], str(made.more.get("grant"))[:8]
+        self._copy.lab.clock.travel(minutes=A_WHILE)
+
+    def may(self, name: str, context: Context) -> tuple[bool, str]:
+        """The answer, and the reason as if Worker had asked."""
+        verdict = _asked(self._copy, self._arn, name, self._key, context)
+        return verdict.allowed, verdict.sentence.replace("Twin", "Worker").replace(self._id, self._worker_id)
+
+
+def _too_wide(twin: _Twin) -> Result | None:
+    for name, context in (("Decrypt", SICK), ("Decrypt", {}), *((name, YEAR_END) for name in _GRANTED[1:])):
+        allowed, why = twin.may(name, context)
+        if allowed:
+            call = _call(name, context if name == "Decrypt" else None)
+            return wrong("grant-is-for-the-job", f"With your grant, Worker may call {call}. {why}")
     return None
 
 
-def _as_worker(verdict: Verdict) -> str:
-    return verdict.sentence.replace("Twin", "Worker")
-
-
-def _not_used(probe: Probe, made: Entry) -> Result | None:
+def _not_used(probe: Probe, made: Entry, twin: _Twin) -> Result | None:
     used = [one for one in probe.calls("Decrypt", principal=probe.given["worker"]) if one.index > made.index]
-    good = [one for one in used if one.error is None and one.context == YEAR_END]
+    good = _good(used)
     if not used:
         return Result(NOT_RIGHT, "The grant is there. The trail shows no Decrypt by Worker after it.")
     if not good:
         last = used[-1]
         minutes = (last.at_us - made.at_us) // MINUTE_US
+        fits, why = twin.may("Decrypt", last.context or {})
+        when = f"{minutes} minutes after CreateGrant" if minutes else "right after CreateGrant"
+        said = f"Worker called {_call('Decrypt', last.context or {})}, {when}: {last.error or 'allowed'}."
+        if not fits:
+            return Result(NOT_RIGHT, f"{said} {why}")
         early = minutes < PROPAGATION_MINUTES and last.context == YEAR_END
-        said = f"Worker called {_call('Decrypt', last.context or {})}, {minutes} minutes after CreateGrant"
-        return Result(NOT_RIGHT, f"{said}: {last.error or 'allowed'}.", "grants-work-at-once" if early else "")
+        return Result(NOT_RIGHT, said, "grants-work-at-once" if early else "")
     waited = (good[0].at_us - made.at_us) // MINUTE_US
     if waited >= PROPAGATION_MINUTES:
         return wrong("grants-need-waiting", f"Worker's Decrypt came {waited} minutes after CreateGrant.")
     return None
 
 
+def _good(used: list[Entry]) -> list[Entry]:
+    return [one for one in used if one.error is None and one.context == YEAR_END]
+
+
 def _not_ended(probe: Probe, made: Entry) -> Result | None:
+    worker = probe.given["worker"]
     ends = [*probe.calls("RetireGrant", ok=True), *probe.calls("RevokeGrant", ok=True)]
     ended = [one for one in ends if one.more.get("grant") == made.more.get("grant")]
     if not ended:
-        tried = probe.calls("RetireGrant", ok=False, principal=probe.given["worker"])
+        tried = probe.calls("RetireGrant", ok=False, principal=worker)
         if tried and tried[-1].index > made.index:
             return wrong("grantees-retire", f"Worker called RetireGrant, and was refused: {tried[-1].error}.")
         return wrong("grants-end-themselves", "The job is done, and `list_grants` still shows the grant.")
-    if _is_worker(ended[0].principal) and ended[0].operation == "RetireGrant":
-        return None
-    who = _name(str(ended[0].principal))
-    return wrong(
-        "only-admins-end", f"The grant was ended by {who}, with {ended[0].operation}. Worker had no hand in it."
-    )
+    if not _is_worker(ended[0].principal) or ended[0].operation != "RetireGrant":
+        who = _name(str(ended[0].principal))
+        said = f"The grant was ended by {who}, with {ended[0].operation}. Worker had no hand in it."
+        return wrong("only-admins-end", said)
+    if not _good([one for one in probe.calls("Decrypt", principal=worker) if made.index < one.index < ended[0].index]):
+        return Result(
+            NOT_RIGHT,
+            "Worker retired the grant first and decrypted afterwards. That went through only because the end of a "
+            "grant takes its minutes to spread, too.",
+        )
+    return None
 
 
 # ---- exercise 5: three tickets
@@ -482,14 +579,17 @@ def names_the_nodes(probe: Probe, value: Mapping[str, Any]) -> Result:
             return Result(NOT_RIGHT, f"Your answer has no entry {ticket!r}.")
         layer, statement = _node(value[ticket])
         by = decide(document).decided_by
+        if layer not in _LAYERS.values():
+            said = f"Ticket {ticket}: “{layer:.30}” is no layer. Take its name from the tree, such as identity policy."
+            return Result(NOT_RIGHT, said)
         if layer != by.layer:
             said = f"Ticket {ticket}: you name {layer}. That layer did not decide."
             return Result(NOT_RIGHT, said, _BLAMED.get((ticket, layer), "first-paper-decides"))
         if by.index is None and statement:
             return wrong("silence-denies", f"Ticket {ticket}: {layer} is the layer. It has no statement that decides.")
         if by.index is not None and statement not in (by.sid and by.sid.lower(), str(by.index)):
-            named = "the statement that you name" if statement else "its silence"
-            return Result(NOT_RIGHT, f"Ticket {ticket}: {layer} is the layer, but {named} does not decide.")
+            named = "not the one that you name" if statement else "and you name none"
+            return Result(NOT_RIGHT, f"Ticket {ticket}: {layer} is the layer. A statement of it decides, {named}.")
     return right("Three refusals, three different nodes: a layer and its statement, or a layer and its silence.")
 
 
@@ -506,15 +606,21 @@ _BLAMED = {
 
 def _node(value: Any) -> tuple[str, str]:
     """The layer and the statement ("" for silence) of an answer, in any form that says both."""
-    if hasattr(value, "layer"):  # a verdict's decided_by
-        return _layer(value.layer), str(value.sid or value.index or "").lower()
-    parts = [value] if isinstance(value, str) else list(value)
+    if hasattr(value, "layer"):  # a verdict's decided_by, or a layer of its trace
+        statement = getattr(value, "sid", None) or getattr(value, "index", None)
+        return _layer(value.layer), str(statement).lower() if isinstance(statement, str | int) else ""
+    parts = list(value) if isinstance(value, list | tuple) else [value]
     layer, statement = (*parts, None, None)[:2]
-    text = _plain("" if statement is None else statement).removeprefix("statement").strip().strip("\"'“”")
+    text = _plain("" if statement is None else statement)
+    if quoted := re.search('["“](.+?)["”]', text):  # statement "Sid" of the key policy
+        text = quoted.group(1)
+    text = text.removeprefix("statement").strip().strip("\"'“”")
     return _layer(layer), "" if text in ("", "none", "silence", "silent", "no statement") else text
 
 
 # ---- exercise 6: a counter-example
+
+_CONTEXT = "kms:encryptioncontext:"
 
 
 def contradicts(probe: Probe, function: Any) -> Result:
@@ -526,23 +632,38 @@ def contradicts(probe: Probe, function: Any) -> Result:
     try:
         who = Principal.parse(handed)
     except ValueError:
-        return Result(NOT_RIGHT, f"Your function returned {describe(handed)}, and it is no principal's ARN.")
+        said = f"Your function returned “{handed:.40}”. Return the whole ARN, as `create_role` hands it out."
+        return Result(NOT_RIGHT, said)
     identity = lab.world.identities.get(who.identity_arn)
     if who.kind == "root-user":
         return Result(NOT_RIGHT, "The root user has no identity policies, true. But a user or a role was asked for.")
     if identity is None:
         return Result(NOT_RIGHT, f"You name {_name(handed)}. Name a user or a role that is in the lab.")
     if texts := hanging_on(lab.world, identity)[0]:
-        return wrong("both-must-allow", f"{_name(handed)} is not without identity policies: {len(texts)} count for it.")
+        many = "an identity policy" if len(texts) == 1 else f"{len(texts)} identity policies"
+        return wrong("both-must-allow", f"{_name(handed)} has {many}. So this is no counter-example.")
     lab.clock.travel(minutes=A_WHILE)
-    verdicts = [_asked(probe, handed, "Decrypt", key, context) for context in (YEAR_END, SICK, {}, SALARY)]
+    verdicts = [_asked(probe, handed, "Decrypt", key, context) for context in _contexts(lab, key)]
     verdict = next((one for one in verdicts if one), verdicts[0])
     if verdict:
         return right(f"No identity policy, and kms:Decrypt is allowed. {verdict.sentence}")
     said = f"{_name(handed)} is refused. {verdict.sentence}"
     if who.account != ACCOUNT:
         return wrong("accounts-are-alike", said)
-    return wrong("root-gives-all", said)
+    gave = any(one.error is None and one.operation in ("CreateGrant", "PutKeyPolicy") for one in probe.made())
+    return Result(NOT_RIGHT, said, "" if gave else "root-gives-all")
+
+
+def _contexts(lab: Lab, key: str) -> Iterator[dict[str, str]]:
+    """Contexts to try: the lesson's, and those that the key's grants and policy speak of."""
+    yield from (YEAR_END, SICK, {}, SALARY)
+    for grant in lab.key(key).grants.values():
+        yield dict(grant.context_equals or grant.context_subset or ())
+    for statement in _statements(json.loads(lab.key(key).policy)):
+        for test in statement.get("Condition", {}).values():
+            for name, values in test.items():
+                if name.lower().startswith(_CONTEXT):
+                    yield from ({name[len(_CONTEXT) :]: value} for value in _values(values))
 
 
 # ---- what predictions are compared with
@@ -649,7 +770,7 @@ MISCONCEPTIONS = (
     Misconception(
         "root-is-harmless",
         "The root statement belongs in every key policy, and changes nothing.",
-        "With it, everybody whom some IAM policy allows may use the key, seen by you or not.",
+        "With it, every IAM policy of the account counts on this key, also those that you never saw.",
     ),
     Misconception(
         "root-user-always",
@@ -916,11 +1037,11 @@ EXERCISES = (
         title="A grant for one job",
         stars=2,
         objectives=("grant",),
-        prompt="Worker shall open `lesson.given.year_end` once. Make the grant; Worker uses it at once and retires it.",
+        prompt="Worker shall open `lesson.given.year_end`. Make the grant; Worker uses it at once, then retires it.",
         check=job_done,
         attempted=_tried_job,
         hints=(
-            "The cell with Clerk's grant has two of the three steps.",
+            "Clerk's cell above has two of the three steps. What must be another name, and what another context?",
             "Name Worker as grantee and as retiring principal. Constrain the context. Send the token along.",
             "`RetiringPrincipal=lesson.given.worker` in CreateGrant; at the end "
             '`worker.retire_grant(GrantToken=grant["GrantToken"])`.',
@@ -931,7 +1052,6 @@ EXERCISES = (
         ),
         misconceptions=(
             "grant-is-for-the-job",
-            "wide-is-short",
             "grants-work-at-once",
             "grants-need-waiting",
             "grants-end-themselves",
@@ -950,7 +1070,7 @@ EXERCISES = (
         takes=dict,
         hints=(
             "Look for a deny first, in every layer. Then look for a layer that had to allow and was silent.",
-            "The deciding node is marked in the tree. A silent layer has no statement: write None.",
+            "The tree marks the gate that decides, and in it the statement. A silent gate has none: write None.",
             "`decide(lesson.given.tickets[...]).decided_by` has `layer` and `sid`; `decide` is in "
             "`kms_lab.policy.scenario`.",
         ),
@@ -1090,7 +1210,7 @@ QUESTIONS = (
         objectives=("write",),
         right="b",
         options=(
-            Option("a", "Decrypt, while the alias points there", "A Resource does not follow.", "alias-is-resource"),
+            Option("a", "Decrypt, while the alias points there", "No policy follows an alias.", "alias-is-resource"),
             Option("b", "Nothing", "Yes: the ARN of an alias means the alias."),
             Option("c", "Decrypt, for calls that name the alias", "That is kms:RequestAlias.", "alias-is-resource"),
         ),

@@ -142,7 +142,7 @@ class ConditionTester(LabWidget[State]):
             trap=buttons(
                 {name: words for name, (words, _) in TRAPS.items()},
                 label="Known traps",
-                help="Each of these sets up a trap that is known well.",
+                help="Well-known traps: each button sets one up.",
             ),
         )
 
@@ -152,16 +152,16 @@ class ConditionTester(LabWidget[State]):
         if clause is None:
             problems = "".join(f"<li>{escape(problem)}</li>" for problem in problems_of(state))
             return source + f"{svg.badge('bad', 'no policy')}<ul>{problems}</ul>"
-        return "".join((source, f"<p>{_badge(clause)} {escape(_why(clause))}</p>", _strip(state), _traps(state)))
+        told = f"{_why(clause)} {_so(state, clause)}"
+        return "".join((source, f"<p>{_badge(clause)} {escape(told)}</p>", _strip(state), _traps(state)))
 
     def summary(self, state: State) -> str:
         clause = clause_of(state, state.request)
         if clause is None:
             return " ".join(problems_of(state))
         traps = " ".join(trap.seen for trap in traps_of(state))
-        then = "applies" if clause.matched else "does not apply"
         matches = "It matches" if clause.matched else "It does not match"
-        return f"{matches}: {clause.why}. So the {state.effect} {then}. {traps}".rstrip()
+        return f"{matches}: {clause.why}. {_so(state, clause)} {traps}".rstrip()
 
     def table(self, state: State) -> svg.Table | None:
         if clause_of(state, state.request) is None:
@@ -315,7 +315,7 @@ def _written(state: State) -> str:
     test = state.test
     values = test.values[0] if len(test.values) == 1 else list(test.values)
     request = "absent" if state.request is None else json.dumps(state.request)
-    return f'"Condition": {json.dumps({test.operator: {test.key: values}})}\nRequest:     {test.key} is {request}'
+    return f'"Condition": {json.dumps({test.operator: {test.key: values}})}\nThe request: {test.key} is {request}'
 
 
 def _said(clause: ClauseTrace) -> tuple[str, str]:
@@ -328,6 +328,10 @@ def _badge(clause: ClauseTrace) -> str:
 
 def _why(clause: ClauseTrace) -> str:
     return f"{clause.why[:1].upper()}{clause.why[1:]}." if ":" not in clause.why.split(" ")[0] else f"{clause.why}."
+
+
+def _so(state: State, clause: ClauseTrace) -> str:
+    return f"So the {state.effect} {'applies' if clause.matched else 'does not apply'}."
 
 
 def _shown(given: Given) -> str:

@@ -338,7 +338,7 @@ class ProbeGrid(LabWidget[State]):
             f' <b class="kl-new">▢</b> changed. {escape(self._count(state))}</p>'
         ) + svg.row(
             svg.button("Back to the policy before", "back", enabled=state.policy != state.before, key="back"),
-            svg.button("Make this the policy before", "compare", enabled=differs, key="compare"),
+            svg.button("Compare with this one from now on", "compare", enabled=differs, key="compare"),
         )
 
     def _cell(self, state: State) -> str:

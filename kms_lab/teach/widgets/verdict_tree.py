@@ -265,9 +265,12 @@ def _statement(statement: StatementTrace, settles: bool, near: bool, opened: boo
 def _clause(clause: ClauseTrace) -> str:
     sign, word = words.MATCHED[clause.matched]
     kind = "y" if clause.matched else "n"
+    wanted = _values(clause.wanted)
+    if clause.element == "Condition":  # operator and key, then the values
+        wanted = f"{_values(clause.wanted[:1])}: {_values(clause.wanted[1:])}"
     return (
         f'<li class="{kind}"><div><b>{sign} {escape(clause.element)}</b> <em>{word}</em></div>'
-        f"<dl><dt>wanted</dt><dd>{_values(clause.wanted)}</dd>"
+        f"<dl><dt>wanted</dt><dd>{wanted}</dd>"
         f"<dt>found</dt><dd>{_values(clause.found or ())}</dd></dl></li>"
     )
 

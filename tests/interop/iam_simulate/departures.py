@@ -263,7 +263,7 @@ DEPARTURES = (
     Departure(
         "`Null` on an empty list",
         "present",
-        "no value, so null (unverified)",
+        "no value, so null",
         f"{_IAM}, IAM JSON policy elements: Condition operators",
         lambda scenario, reason, answer: (
             [] in scenario["request"]["context"].values()
@@ -340,7 +340,7 @@ DEPARTURES = (
         "A variable without a value, under a negated operator or in `NotResource`",
         "the statement does not apply",
         "the value is null, to which nothing is equal: negated operators are met, `NotResource` excepts nothing",
-        f"{_IAM}, IAM policy elements: Variables and tags (for `NotResource` and ARN operators: unverified)",
+        f"{_IAM}, IAM policy elements: Variables and tags, Policy variables with no value",
         lambda scenario, reason, answer: (
             _has_variable_without_value(scenario)
             and (

@@ -638,7 +638,7 @@ NULL_CASES = [
         iam,
         {"Null": {"aws:TagKeys": "false"}},
         "a key without values is null",
-        NULL + " (unverified)",
+        NULL,
         action="kms:TagResource",
         context={"aws:TagKeys": []},
     ),

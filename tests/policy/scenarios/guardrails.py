@@ -1117,7 +1117,7 @@ ENDPOINT = [
         "vpce-silent-limits-grant",
         "vpce",
         "the endpoint must let the call through, whatever grants say",
-        VPCE + " (unverified)",
+        "AWS KMS Developer Guide, Connect to an AWS KMS VPC endpoint, Required permissions",
         via_endpoint(policy(allow("s3:*", "*")), iam=(), grants=[grant(DANA, "Decrypt")]),
         layer="vpce",
     ),
@@ -1510,4 +1510,63 @@ NOT_PRINCIPALS = [
     ),
 ]
 
-CASES = [*BOUNDARY, *SESSION, *SCPS, *RCPS, *ENDPOINT, *PRECEDENCE, *NOT_PRINCIPALS]
+JOB = role()
+RETIRING = [
+    allowed(
+        "retire-as-named-session-under-a-silent-boundary",
+        "grant",
+        "the grant names the very session as its retiring principal, so the boundary does not limit it",
+        RETIRE + " (unverified: how boundaries limit it)",
+        scenario(
+            JOB,
+            "kms:RetireGrant",
+            grants=[grant(DANA, "Encrypt", retiring_principal=JOB["arn"])],
+            permissions_boundary=policy(allow("s3:*")),
+        ),
+    ),
+    denied(
+        "retire-through-the-role-under-a-silent-boundary",
+        "boundary",
+        "the session is grantee without RetireGrant, and retires only through its role, which the boundary limits",
+        RETIRE + " (unverified: how boundaries limit it)",
+        scenario(
+            JOB,
+            "kms:RetireGrant",
+            grants=[grant(JOB["arn"], "Encrypt", retiring_principal=JOB["role_arn"])],
+            permissions_boundary=policy(allow("s3:*")),
+        ),
+    ),
+    denied(
+        "notprincipal-everyone-still-denies-who-has-a-boundary",
+        "explicit-deny",
+        "a Deny with NotPrincipal hits every principal with a boundary, whatever NotPrincipal lists",
+        NOT_PRINCIPAL,
+        scenario(
+            user(),
+            "kms:Decrypt",
+            policy(allow("kms:*", DANA), {"Effect": "Deny", "NotPrincipal": "*", "Action": "kms:*", "Resource": "*"}),
+            permissions_boundary=policy(allow("kms:*")),
+        ),
+    ),
+]
+
+FURTHER = [
+    denied(
+        "further-check-has-key-facts-of-its-own",
+        "explicit-deny",
+        "the source is an AWS managed key, which the RCP spares; the destination is a customer's, which it protects",
+        KMS_RCP,
+        scenario(
+            user(),
+            "kms:ReEncryptFrom",
+            DELEGATES,
+            FULL_ACCESS,
+            key={"manager": "AWS"},
+            rcps=[[policy(deny("kms:ReEncrypt*", "*"))]],
+            also=[{"action": "kms:ReEncryptTo", "resource": KEY, "resource_account": HOME, "key_policy": DELEGATES}],
+        ),
+        layer="rcp",
+    ),
+]
+
+CASES = [*BOUNDARY, *SESSION, *SCPS, *RCPS, *ENDPOINT, *PRECEDENCE, *NOT_PRINCIPALS, *RETIRING, *FURTHER]

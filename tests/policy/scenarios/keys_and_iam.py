@@ -838,7 +838,7 @@ RESOURCES = [
         "key-policy-without-action",
         "implicit-deny",
         "a key policy statement without Action gives no permission",
-        ELEMENTS + " (unverified)",
+        "KMS API Reference, PutKeyPolicy: Policy",
         encrypt(user(), policy(allow(None, DANA))),
     ),
     allowed(

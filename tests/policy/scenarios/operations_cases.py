@@ -886,7 +886,7 @@ CREATING_KEYS = [
         "createkey-tagresource-on-existing-keys-only",
         "implicit-deny",
         "the statement for one key's ARN does not cover the key that is to be made",
-        CREATE_KEY + " (unverified)",
+        "KMS Developer Guide, Add tags while creating a KMS key",
         create_key(MAY_CREATE, policy(allow("kms:TagResource", resource=KEY)), Project="Orders"),
     ),
     denied(

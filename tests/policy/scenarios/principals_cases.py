@@ -28,6 +28,7 @@ FEDERATED = PRINCIPAL + ", AWS STS federated user session principals"
 SERVICES = PRINCIPAL + ", AWS service principals"
 EVERYONE = PRINCIPAL + ", All principals"
 IDS = "IAM User Guide, IAM identifiers, Unique identifiers"
+KEPT_AS_ID = PRINCIPAL + " (a saved policy keeps an ARN as the ID); Policy evaluation logic"
 GLOBAL = "IAM User Guide, AWS global condition context keys"
 KEY_POLICIES = "AWS KMS Developer Guide, Key policies in AWS KMS"
 DEFAULT_POLICY = "AWS KMS Developer Guide, Default key policy"
@@ -534,14 +535,14 @@ ID_CASES = [
         "unique-id-of-user-is-the-user",
         "key-policy",
         "the user's ID is the user: silence of the boundary does not limit it",
-        "IAM User Guide, Policy evaluation logic (unverified)",
+        KEPT_AS_ID,
         ask(with_id(user(), "AIDAEXAMPLEDANA42"), "AIDAEXAMPLEDANA42", permissions_boundary=policy(allow("s3:*"))),
     ),
     denied(
         "unique-id-limited-as-the-role",
         "boundary",
         "the role's ID is the role: silence of the boundary limits it",
-        "IAM User Guide, Policy evaluation logic (unverified)",
+        KEPT_AS_ID,
         ask(with_id(role(), "AROAEXAMPLEAPP42:job"), "AROAEXAMPLEAPP42", permissions_boundary=policy(allow("s3:*"))),
         layer="boundary",
     ),

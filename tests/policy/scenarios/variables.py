@@ -272,7 +272,7 @@ IN_CONDITIONS = [
     no(
         "variable-multivalued-key",
         "a key with several values cannot serve as a variable",
-        MULTIVALUED + " (unverified)",
+        VARIABLES + ", Using variables in policies",
         when(
             "StringEquals",
             OWNER,
@@ -365,7 +365,7 @@ WITHOUT_VALUE = [
         "variable-without-value-under-arnnotlike-deny",
         "explicit-deny",
         "the inverted ARN operators are no exception",
-        NO_VALUE + " (unverified)",
+        NO_VALUE,
         walled(
             "ArnNotLike",
             {"aws:PrincipalArn": "arn:aws:iam::" + HOME + ":user/${aws:PrincipalTag/twin}"},
@@ -413,7 +413,7 @@ WITHOUT_VALUE = [
         "variable-without-value-in-notresource",
         "explicit-deny",
         "the pattern matches no resource, so none is excepted from the deny",
-        NO_VALUE + " (unverified)",
+        NO_VALUE,
         scenario(user(), "kms:Decrypt", DELEGATES, policy(allow("kms:*"), OWN_KEY_ONLY)),
         layer="identity-policy",
         sid="OwnKeyOnly",

@@ -120,7 +120,8 @@ said = {layer.layer: layer.outcome for layer in verdict.trace.layers}
 said["decides"] = verdict.decided_by.layer
 lesson.q1.check(said)
 """,
-            fill(_SAID, KEY='"Silent"', IAM='"Allow"', BY='"the key policy".removeprefix("the ")'),
+            fill(_SAID, KEY='"Silent"', IAM='"it allows"', BY='"the key policy"'),
+            fill(_SAID, KEY='"silent"', IAM='"allow"', BY="lab.last_verdict.decided_by"),
         ),
         "wrong": {
             "silence-denies": fill(_SAID, KEY='"deny"', IAM='"allow"', BY='"key-policy"'),
@@ -188,8 +189,16 @@ lesson.q2.check()
                 AUDITOR='allow(given.auditor, ["kms:Describe*", "kms:Get*", "kms:List*"])',
                 ADVISER='allow("444455556666", "kms:Decrypt", Condition=tax)',
             ).replace("check(team)", "check(json.dumps(team))"),
-            # the account may manage, but not use
-            team(MORE='[allow("111122223333", manage)]'),
+            # the account, and a deny for all but the team
+            team(
+                MORE='[allow("111122223333", "kms:*"), {"Effect": "Deny", "Principal": "*", "Action": "kms:*", '
+                '"Resource": "*", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": '
+                "[given.keeper, given.app, given.auditor, given.adviser]}}}]",
+            ),
+            # everybody, on condition that it is one
+            team(
+                APP='allow("*", use, Condition={"ArnEquals": {"aws:PrincipalArn": given.app}})',
+            ),
             # wide, and narrowed again by denies
             team(
                 KEEPER='allow(given.keeper, ["kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", '
@@ -206,7 +215,11 @@ root = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:
 keeper = {"Effect": "Allow", "Principal": {"AWS": lesson.given.keeper}, "Action": "kms:*", "Resource": "*"}
 lesson.q3.check({"Version": "2012-10-17", "Statement": [keeper, root]})
 """,
-            "root-is-harmless": team(MORE='[allow("arn:aws:iam::111122223333:root", "kms:*")]'),
+            "root-is-harmless": (
+                team(MORE='[allow("arn:aws:iam::111122223333:root", "kms:*")]'),
+                # it may manage, but not use: still more than nothing, whatever IAM policies say
+                team(MORE='[allow("111122223333", manage)]'),
+            ),
             "star-is-us": (
                 team(MORE='[{"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"}]'),
                 team(AUDITOR='allow("*", ["kms:DescribeKey", "kms:GetKeyPolicy"])'),
@@ -264,8 +277,10 @@ kms.revoke_grant(KeyId=lesson.given.archive, GrantId=first["GrantId"])
                 "kms.create_grant(KeyId=lesson.given.archive, GranteePrincipal=lesson.given.worker, "
                 'Operations=["Decrypt"])\n' + job(),
             ),
-            "grant-is-for-the-job": job(MORE=_RETIRING),
-            "wide-is-short": job(OPERATIONS='["Decrypt", "Encrypt", "GenerateDataKey"]'),
+            "grant-is-for-the-job": (
+                job(MORE=_RETIRING),
+                job(OPERATIONS='["Decrypt", "Encrypt", "GenerateDataKey"]'),
+            ),
             "grants-work-at-once": job(TOKEN=""),
             "grants-need-waiting": (
                 job(TOKEN="", WAIT="lab.clock.travel(minutes=5)"),
@@ -289,6 +304,11 @@ from kms_lab.policy.scenario import decide
 lesson.q5.check({name: decide(ticket).decided_by for name, ticket in lesson.given.tickets.items()})
 """,
             nodes(A='("SCPs of level 2", 1)', B='"permissions boundary"', C='["Key policy", "statement 2"]'),
+            nodes(
+                A='("SCP Finance", "KeysStay")',
+                B='("Permission boundaries", "silent")',
+                C="""("key policy", 'statement "KnownPurposes" of the key policy')""",
+            ),
         ),
         "wrong": {
             "iam-is-the-top": (nodes(A='("identity policy", None)'), nodes(A='("key-policy", "Account")')),

@@ -68,7 +68,7 @@ class TestTree:
         failed = re.search(r'<li class="n">.*?</li>', view)[0]
 
         assert "✘ Condition</b> <em>not matched" in failed
-        assert f"<dt>wanted</dt><dd><code>StringEquals kms:ViaService</code>, <code>{S3}</code></dd>" in failed
+        assert f"<dt>wanted</dt><dd><code>StringEquals kms:ViaService</code>: <code>{S3}</code></dd>" in failed
         assert "<dt>found</dt><dd>nothing</dd>" in failed
 
     def test_the_way_to_the_reason_is_open(self, tree):
