@@ -209,7 +209,7 @@ def _no_delegation(_: DecidedBy, trace: Trace) -> str:
     assert allowed is not None
     return (
         f"{allowed.policy} of {_caller(trace)} allows {_what(trace)} ({allowed.number}), but the key policy"
-        " neither names the caller nor lets IAM decide, so that allow has no effect"
+        " neither gives it to the caller by name nor lets IAM decide about it, so that allow has no effect"
     )
 
 
@@ -292,7 +292,9 @@ def near_miss(trace: Trace, reason: str) -> StatementTrace | None:
         allows = [s for s in trace.deciding.statements("Allow") if not s.applies]
     else:
         allows = [s for layer in _NEAR.get(reason, ()) for s in trace.statements(layer, "Allow") if not s.applies]
-    for elements in _NEARNESS:
+    # a key policy statement that names the caller, but for another action, is nearer than one about somebody else
+    by_action = (("Action",),) if reason in ("no-iam-delegation", "cross-account-no-key-policy") else ()
+    for elements in (*_NEARNESS[:2], *by_action, *_NEARNESS[2:]):
         near = [statement for statement in allows if statement.is_about(*elements)]
         if near:
             return min(near, key=lambda statement: len(statement.failed))

@@ -296,7 +296,8 @@ SENTENCES = [
     (
         lambda: judge(DANA, NOBODY, identity(Sid="All")),
         'Identity policy 1 of dana allows kms:Encrypt on this key (statement "All"), but the key policy neither'
-        " names the caller nor lets IAM decide, so that allow has no effect; the nearest is statement 1 of the key"
+        " gives it to the caller by name nor lets IAM decide about it, so that allow has no effect; the nearest is"
+        " statement 1 of the key"
         f" policy, where everything matched but its Principal, which lists arn:aws:iam::{HOME}:user/bob.",
     ),
     (

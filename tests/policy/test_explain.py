@@ -247,7 +247,8 @@ SENTENCES = {
     ),
     "across accounts, not let in": (
         lambda: ask(user("eve", AWAY), policy(allow("kms:Sign", EVE)), ALL),
-        f"The key belongs to account {HOME}, and its key policy gives eve of account {AWAY} no kms:Decrypt.",
+        f"The key belongs to account {HOME}, and its key policy gives eve of account {AWAY} no kms:Decrypt; the nearest"
+        " is statement 1 of the key policy, where everything matched but its Action, which does not cover kms:Decrypt.",
     ),
     "across accounts, the root user not let in": (
         lambda: ask(root(AWAY), policy(allow("kms:Sign", EVE))),
