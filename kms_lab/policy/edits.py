@@ -496,12 +496,13 @@ def _removed(check: Check, place: Place, number: int, name: str) -> Iterator[Edi
     if isinstance(listed, list) and len(listed) > 1:
         path, _ = place.statement(number)
         yield check.edit(f"Remove {name}", place.layer, Reach.LAYER, patch.remove(path))
-        return
+        if sum(one.path == place.path for one, _ in applying(check, "Deny")) < 2:
+            return
     if place.layer in ("identity-policy", "scp", "rcp", "boundary", "session-policy"):
         own = place.layer in ("boundary", "session-policy")
         words = f"Take {place.title} off" if own else f"Remove {place.title}"
         yield check.edit(words, place.layer, Reach.LAYER, patch.remove(place.path))
-    if place.layer != "rcp":
+    if place.layer != "rcp" and not (isinstance(listed, list) and len(listed) > 1):
         for statement, words, _ in _allowing(check, place.layer):
             op = patch.replace((*place.path, "Statement"), [statement])
             old = listed[0] if isinstance(listed, list) else listed

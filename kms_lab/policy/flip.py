@@ -11,11 +11,15 @@ statement before a new statement, and both before a condition or a deny that fal
 No edit changes who calls, whose key it is, or the policies of AWS's own keys: an operation that does not work across
 accounts cannot be flipped.
 
+A world with very many denies and silent layers has more ways than can be tried. Then the answer is a straight way: one
+need after the other, each by the edit that ends the most. It flips, but nobody has shown that no smaller way does.
+
 Not here: the candidates (see ``edits``).
 """
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,11 +34,10 @@ from kms_lab.policy.evaluate import Verdict, evaluate
 from kms_lab.policy.grants import RETIRE_GRANT
 from kms_lab.policy.scenario import ScenarioError, decide, verdicts_of
 
-#: documents looked at before the search ends with what it has
-_DOCUMENTS = 400
-#: Ways of several edits that are found before the best of them is named: what is still due is only estimated, since an
-#: edit can make the next one smaller.
-_ORDERED = 8
+#: documents made before the search for the smallest way ends with what it has
+_DOCUMENTS = 1_500
+#: documents with the same needs that are followed up: more of them would only do the same in another way
+_ALIKE = 8
 _EVERYTHING = compile_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}', "identity"
 )
@@ -90,11 +93,11 @@ def flips(question: Mapping[str, Any] | Verdict, limit: int = 5) -> list[Flip]:
     """
     plain = _read(question.scenario() if isinstance(question, Verdict) else question)
     start = _state(plain, ())
-    found = _to_deny(start) if all(verdict.allowed for verdict in start.verdicts) else _to_allow(start)
+    found = _to_deny(start) if start.allowed else _to_allow(start)
     states: list[_State] = []
     for state in found:
         states.append(state)
-        if len(states) >= (limit if len(state.edits) == 1 else max(limit, _ORDERED)):
+        if len(states) >= limit:
             break
     kept: list[_State] = []
     for state in sorted(states, key=lambda state: state.cost):
@@ -169,6 +172,10 @@ class _State(NamedTuple):
     def cost(self) -> int:
         return sum(map(_cost, self.edits))
 
+    @property
+    def allowed(self) -> bool:
+        return all(verdict.allowed for verdict in self.verdicts)
+
 
 def _cost(edit: Edit) -> int:
     """Return edits first, then leaves, then reach, as one number."""
@@ -185,7 +192,7 @@ def _state(document: dict[str, Any], edits: tuple[Edit, ...]) -> _State:
 def _needs(check: Check) -> Iterator[_Need]:
     """Yield what a denied check lacks. What is a deny, silence or an allow is asked of the evaluator, part by part."""
     number, layers = check.number, check.layers
-    for place, statement in candidates.applying(check, "Deny"):
+    for place, statement in reversed(list(candidates.applying(check, "Deny"))):  # so that removing one moves no other
         yield _Need(number, "deny", (*place.path, statement.source.index))
     ways = _evaluate(check)
     if ways.reason == "not-cross-account":
@@ -276,7 +283,6 @@ def _to_allow(start: _State) -> Iterator[_State]:
     queue: list[tuple[int, int, int, _State]] = []
     count = 0
     best = 0
-    looked = 0
 
     def push(states: Iterable[_State], need: _Need) -> None:
         nonlocal count
@@ -288,19 +294,39 @@ def _to_allow(start: _State) -> Iterator[_State]:
 
     push(first, _first(start.needs, first))
     found: list[_State] = []
-    while queue and looked < _DOCUMENTS:
+    expanded: Counter[tuple[_Need, ...]] = Counter()
+    while queue and count < _DOCUMENTS:
         state = heapq.heappop(queue)[-1]
         if best and len(state.edits) > best + 1:
             return
-        looked += 1
-        if not state.needs:
-            if all(verdict.allowed for verdict in state.verdicts) and not _is_repetition(state, found, start):
+        expanded[state.needs] += bool(state.needs)
+        if expanded[state.needs] > _ALIKE:
+            continue
+        if state.allowed:
+            state = _trimmed(state, start)
+            if not _contains_one(state, found):
                 best = best or len(state.edits)
                 found.append(state)
                 yield state
-        elif not best or len(state.edits) <= best:
+        elif state.needs and (not best or len(state.edits) <= best):
             need = state.needs[0]
-            push(_followers(state, state.needs, need), need)
+            push(_followers(state, (need,)), need)
+    if not found:
+        yield from _straight(start)
+
+
+def _straight(start: _State) -> Iterator[_State]:
+    """Yield the end of a way that ends one need after the other, each by the edit that ends the most."""
+    state = start
+    while state.needs:
+        followers = (_followers(state, (need,)) for need in state.needs)
+        nearer = ([one for one in some if len(one.needs) < len(state.needs)] for some in followers)
+        first = next(filter(None, nearer), None)
+        if first is None:
+            return
+        state = min(first, key=lambda one: (len(one.needs), one.cost))
+    if state.allowed:
+        yield _trimmed(state, start)
 
 
 def _first(needs: tuple[_Need, ...], states: list[_State]) -> _Need:
@@ -314,28 +340,25 @@ def _contains_one(state: _State, others: Iterable[_State]) -> bool:
     return any({edit.words for edit in other.edits} <= words for other in others)
 
 
-def _is_repetition(state: _State, found: list[_State], start: _State) -> bool:
-    """Return whether some of the edits do it alone."""
-    if _contains_one(state, found):
-        return True
+def _trimmed(state: _State, start: _State) -> _State:
+    """Return a way without the edits that can be left out, since a later one does what they do."""
     for left_out in range(len(state.edits) if len(state.edits) > 1 else 0):
-        fewer = [edit for number, edit in enumerate(state.edits) if number != left_out]
+        fewer = state.edits[:left_out] + state.edits[left_out + 1 :]
         try:
-            if all(verdict.allowed for verdict in verdicts_of(apply(start.document, fewer))):
-                return True
+            shorter = _state(apply(start.document, fewer), fewer)
         except (LookupError, ScenarioError):
             continue
-    return False
+        if shorter.allowed:
+            return _trimmed(shorter, start)
+    return state
 
 
-def _followers(state: _State, needs: Iterable[_Need], target: _Need | None = None) -> list[_State]:
-    """Return the documents to which edits lead that end a need (the target, where one is given)."""
+def _followers(state: _State, needs: Iterable[_Need]) -> list[_State]:
+    """Return the documents to which edits for these needs lead, where they end any need."""
     followers = []
     seen: set[str] = set()
     for need in needs:
         for group in _candidates(state, need):
-            if target is not None and need != target and any(edit.layer != "request" for edit in group):
-                continue  # what is no edit of the request ends what it is made for
             key = json.dumps([edit.op for edit in group], sort_keys=True)
             if key in seen:
                 continue

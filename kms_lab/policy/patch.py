@@ -7,6 +7,7 @@ Source: RFC 6902, "JavaScript Object Notation (JSON) Patch"; RFC 6901, "JSON Poi
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 #: one operation: ``{"op": "add", "path": "/identity_policies/-", "value": ...}``
@@ -49,18 +50,27 @@ def apply(document: Any, operations: Iterable[Op]) -> Any:
     for operation in operations:
         if operation["op"] not in ("add", "remove", "replace"):
             raise ValueError(f"no operation {operation['op']!r}")
-        parts = [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
-        document = _changed(document, parts, operation)
+        document = _changed(document, _parts(operation), operation)
     return document
 
 
 def size(document: Mapping[str, Any], operations: Iterable[Op]) -> int:
     """Return how much operations change: the leaves (texts, numbers ...) that come or go, a changed one once."""
     operations = list(operations)
-    touched = {operation["path"].split("/")[1] for operation in operations}
-    part = {name: value for name, value in document.items() if name in touched}
-    before, later = Counter(_leaves(part)), Counter(_leaves(apply(part, operations)))
+    homes = [_parts(operation)[:-1] for operation in operations]
+    shared = [parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*homes))]  # nothing else changes
+    before, later = (Counter(_leaves(_at(whole, shared))) for whole in (document, apply(document, operations)))
     return max((before - later).total(), (later - before).total())
+
+
+def _parts(operation: Op) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:]]
+
+
+def _at(value: Any, parts: Iterable[str]) -> Any:
+    for part in parts:
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value
 
 
 def _changed(value: Any, parts: list[str], operation: Op) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kms_lab.policy import edits as candidates
 from kms_lab.policy import patch, wishes
@@ -127,6 +128,66 @@ def single_edits(document):
         yield changed
     if document["request"]["principal"]["type"] == "federated-user" and document.get("session_policy") is None:
         yield {**document, "session_policy": FULL_ACCESS}
+    yield from without_a_policy(document)
+    yield from other_contexts(document)
+    yield from more_grants(document)
+
+
+def without_a_policy(document):
+    """Scenarios from which one policy was taken whole; a key has always one, and an endpoint too."""
+    for owner in range(1 + len(document.get("also", []))):
+        for field in ("identity_policies", "scps", "rcps", "permissions_boundary", "session_policy"):
+            found = [document, *document.get("also", [])][owner].get(field) or []
+            paths = [[]] if isinstance(found, dict) else [[at] for at in range(len(found))]
+            if field in ("scps", "rcps"):
+                paths = [[level, at] for level, policies in enumerate(found) for at in range(len(policies))]
+            for path in paths:
+                changed = copy.deepcopy(document)
+                holder = [changed, *changed.get("also", [])][owner]
+                *way, last = [field, *path]
+                for part in way:
+                    holder = holder[part]
+                del holder[last]
+                yield changed
+
+
+def other_contexts(document):
+    """Scenarios in which the request has one value more, or another, or none, as far as policies mention it."""
+    mentioned = {}
+    for _, _, data in documents_of(document):
+        for statement in statements_of(data):
+            for tests in statement.get("Condition", {}).values():
+                for key, values in tests.items():
+                    listed = values if isinstance(values, list) else [values]
+                    mentioned.setdefault(key, set()).update(str(value) for value in listed)
+    asked = document["request"]
+    for key, values in mentioned.items():
+        if wishes.is_fact(key, asked["action"], document.get("key_policy") is not None):
+            continue
+        others = {name: value for name, value in (asked.get("context") or {}).items() if name.lower() != key.lower()}
+        pairs = asked.get("encryption_context")
+        for value in (None, "other", *sorted(values)):
+            if not key.lower().startswith("kms:encryptioncontext"):
+                yield {**document, "request": {**asked, "context": {**others, **({key: value} if value else {})}}}
+            elif pairs is not None and key.count(":") == 2:
+                name = key.rpartition(":")[2]
+                rest = {one: text for one, text in pairs.items() if one.lower() != name.lower()}
+                sent = {**rest, **({name: value} if value else {})}
+                yield {**document, "request": {**asked, "encryption_context": sent}}
+
+
+def more_grants(document):
+    """Scenarios with one more grant to the caller, on a key that is not AWS's."""
+    asked, who = document["request"], document["request"]["principal"]
+    operation = asked["action"].partition(":")[2]
+    granted = ("Encrypt", "Decrypt", "DescribeKey", "CreateGrant", "GenerateDataKey", "Sign")
+    if is_aws_managed(document) or document.get("key_policy") is None or operation not in granted:
+        return
+    for name in {who.get("arn"), who.get("role_arn"), who.get("user_arn")} - {None}:
+        if name.startswith("arn:"):
+            child = asked.get("params", {}).get("Operations", [])
+            made = grant(name, *dict.fromkeys((operation, *child)), key=asked["resource"], grant_id="f" * 64)
+            yield {**document, "grants": [*(document.get("grants") or []), made]}
 
 
 def omnipotent(document):
@@ -153,6 +214,42 @@ def omnipotent(document):
 def opened(document):
     """A scenario whose policies are no texts."""
     return apply(document, [])
+
+
+def crowd(document, chance):
+    """The scenario with many more statements in its policies, and with more policies."""
+    crowded = copy.deepcopy(opened(document))
+    action, who = crowded["request"]["action"], crowded["request"]["principal"]
+
+    def statement(kind):
+        effect = deny if kind == "rcp" or chance.random() < 0.5 else allow
+        whom = chance.choice(["*", who.get("role_arn") or who["arn"]]) if who["type"] != "anonymous" else "*"
+        if kind in ("identity", "scp"):
+            whom = None
+        elif kind != "key" or who["type"] == "service":
+            whom = "*"
+        key = chance.choice(["kms:ViaService", "aws:PrincipalTag/team", "kms:EncryptionContext:x", "aws:SourceIp"])
+        condition = {chance.choice(["StringEquals", "StringNotEquals"]): {key: chance.choice("ab")}}
+        more = {"Condition": condition} if chance.random() < 0.35 else {}
+        return effect(chance.choice([action, "kms:*", "kms:Sign"]), whom, **more)
+
+    def several(kind, most):
+        return [statement(kind) for _ in range(chance.randint(1, most))]
+
+    for kind, put, old in list(documents_of(crowded)):
+        if kind != "rcp" and chance.random() < 0.8:
+            statements = [*statements_of(old), *several(kind, 4)]
+            chance.shuffle(statements)
+            put({**old, "Statement": statements})
+    crowded["identity_policies"] = [
+        *(crowded.get("identity_policies") or []),
+        *(policy(*several("identity", 5)) for _ in range(chance.randint(0, 2))),
+    ]
+    for field, kind, fewest in (("scps", "scp", 0), ("rcps", "rcp", 1)):
+        if chance.random() < 0.5:
+            levels = [range(chance.randint(fewest, 2)) for _ in range(chance.randint(1, 4))]
+            crowded[field] = [[policy(*several(kind, 4)) for _ in level] for level in levels]
+    return crowded
 
 
 def check_flip(document):
@@ -216,6 +313,49 @@ class TestFlip:
         """
         check_flip(document)
 
+    @settings(random_worlds, max_examples=120)
+    @given(st.sampled_from(CASES), st.randoms(use_true_random=False))
+    def test_it_flips_crowded_worlds(self, case, chance):
+        """
+        However many denies and silent layers stand in the way, the answer flips; None is for what nothing can flip.
+        """
+        crowded = crowd(case.scenario, chance)
+        verdict, found = decide(crowded), flip(crowded)
+        if found is None:
+            assert not verdict.allowed
+            assert not decide(omnipotent(crowded)).allowed
+        else:
+            assert decide(apply(crowded, found.edits)).allowed is not verdict.allowed
+
+    def test_an_edit_that_a_later_one_makes_needless_is_left_out(self):
+        """
+        Of two denies in an endpoint policy none is removed first, where the policy is then written anew.
+        """
+        closed = policy(deny("kms:Decrypt", "*"), deny("kms:*", "*"))
+        shut = scenario(user(), "kms:Decrypt", policy(allow("kms:*", DANA)), vpce_policy=closed)
+        found = flip(shut)
+
+        assert [edit.layer for edit in found.edits] == ["vpce"]
+        assert decide(apply(shut, found.edits)).allowed
+
+    def test_a_world_with_too_many_ways(self):
+        """
+        Where there is more in the way than can be searched, the answer still flips.
+        """
+        near = [allow(f"kms:{name}") for name in ("Sign", "Verify", "Encrypt", "ReEncrypt*")]
+        shut = scenario(
+            user(),
+            "kms:Decrypt",
+            policy(*[deny("kms:*", DANA)] * 5, allow("kms:*", ACCOUNT)),
+            policy(*near, *[deny("kms:*")] * 5),
+            scps=[[policy(*near, *[deny("kms:*")] * 5)]] * 12,
+            rcps=[[policy(*[deny("kms:*", "*")] * 5)]] * 12,
+            permissions_boundary=policy(*near, *[deny("kms:*")] * 5),
+        )
+        found = flip(shut)
+
+        assert decide(apply(shut, found.edits)).allowed
+
     @random_worlds
     @given(worlds())
     def test_others_come_in_order(self, document):
@@ -243,6 +383,7 @@ class TestFlip:
 
 
 NOTHING = policy(allow("s3:*"))
+MANY = policy(*(allow(f"kms:{name}") for name in ("Sign", "Verify", "Encrypt", "ReEncrypt*", "GenerateMac")))
 TO_ALLOW = {
     "the action is missing in the statement": (
         scenario(user(), "kms:Decrypt", DELEGATES, policy(allow("kms:Encrypt", Sid="Use"))),
@@ -326,6 +467,37 @@ TO_ALLOW = {
     "a deny without more": (
         scenario(user(), "kms:Decrypt", DELEGATES, policy(allow("kms:*"), deny("kms:*", Sid="No"))),
         ['Remove statement "No" of identity policy 1'],
+    ),
+    "three denies of one policy, where policies of accounts cannot be removed": (
+        scenario(user(), "kms:Decrypt", policy(allow("kms:*", DANA), *(deny("kms:*", DANA, Sid=sid) for sid in "ABC"))),
+        [f'Remove statement "{sid}" of the key policy' for sid in "ABC"],
+    ),
+    "two denies of one RCP": (
+        scenario(user(), "kms:Decrypt", policy(allow("kms:*", DANA)), rcps=[[policy(*[deny("kms:*", "*")] * 2)]]),
+        ["Remove RCP 1 of level 1"],
+    ),
+    "three denies of one identity policy that allows, too": (
+        scenario(user(), "kms:Decrypt", DELEGATES, policy(allow("kms:*"), *[deny("kms:*")] * 3)),
+        ["Remove identity policy 1", "Give the caller an identity policy that allows kms:Decrypt"],
+    ),
+    "identity policies that only deny": (
+        scenario(user(), "kms:Decrypt", policy(allow("kms:*", DANA)), *[policy(deny("kms:*"))] * 3),
+        [f"Remove identity policy {number}" for number in (1, 2, 3)],
+    ),
+    "a boundary that denies, and allows nothing": (
+        scenario(
+            user(), "kms:Decrypt", DELEGATES, FULL_ACCESS, permissions_boundary=policy(deny("kms:*"), allow("s3:*"))
+        ),
+        ["Take the permissions boundary off"],
+    ),
+    "many ways at every one of seven layers": (
+        scenario(
+            user(), "kms:Decrypt", DELEGATES, MANY, permissions_boundary=MANY, session_policy=MANY, scps=[[MANY]] * 4
+        ),
+        [
+            *(f"Add kms:Decrypt to the Action of statement 1 of SCP 1 of level {level}" for level in (1, 2, 3, 4)),
+            "Add a statement to the key policy that allows user/dana kms:Decrypt",
+        ],
     ),
     "an SCP is silent": (
         scenario(user(), "kms:Decrypt", DELEGATES, policy(allow("kms:*")), scps=[[FULL_ACCESS], []]),
