@@ -11,8 +11,9 @@ statement before a new statement, and both before a condition or a deny that fal
 No edit changes who calls, whose key it is, or the policies of AWS's own keys: an operation that does not work across
 accounts cannot be flipped.
 
-A world with very many denies and silent layers has more ways than can be tried. Then the answer is a straight way: one
-need after the other, each by the edit that ends the most. It flips, but nobody has shown that no smaller way does.
+That no smaller answer exists is certain for one edit, and tested for two; of more edits the order of trying is an
+estimate. A world with very many denies and silent layers has more ways than can be tried. Then the answer is a straight
+way: one need after the other, each by the edit that ends the most. It flips, but a smaller one may do so too.
 
 Not here: the candidates (see ``edits``).
 """

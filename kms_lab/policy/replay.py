@@ -248,48 +248,43 @@ def _statement(
         and not crosses_accounts(request)
         and (not _is_session(principal) or statement.names_directly(principal))
     )
-    asked = (policy, statement, naming, direct, principal, request.action, request.resource)
+    question = _Question(policy, statement, naming, direct, principal, request.action, request.resource)
     if statement.conditions or statement.resource_keys:
-        return _told_of(*asked, request.context)
-    return _without_context(*asked)
+        return _told(question, request.context)
+    return _told_without_context(question)
+
+
+class _Question(NamedTuple):
+    """A statement of a policy of that name, how it names the caller, and what it was asked, its context aside."""
+
+    policy: str
+    statement: CompiledStatement
+    naming: Naming
+    direct: bool
+    principal: Principal
+    action: str
+    resource: str
 
 
 @lru_cache(maxsize=8192)
-def _without_context(
-    policy: str,
-    statement: CompiledStatement,
-    naming: Naming,
-    direct: bool,
-    principal: Principal,
-    action: str,
-    resource: str,
-) -> StatementTrace:
+def _told_without_context(question: _Question) -> StatementTrace:
     """Tell a statement that looks at nothing in the context, remembered: most are asked the same again and again."""
-    return _told_of(policy, statement, naming, direct, principal, action, resource, {})
+    return _told(question, {})
 
 
-def _told_of(
-    policy: str,
-    statement: CompiledStatement,
-    naming: Naming,
-    direct: bool,
-    principal: Principal,
-    action: str,
-    resource: str,
-    context: Context,
-) -> StatementTrace:
-    source = statement.source
-    clauses = [_action(statement, action), _resource(statement, resource, context)]
+def _told(question: _Question, context: Context) -> StatementTrace:
+    statement, source = question.statement, question.statement.source
+    clauses = [_action(statement, question.action), _resource(statement, question.resource, context)]
     if source.principals is not None:
-        clauses.insert(0, _principal(statement, naming, principal))
+        clauses.insert(0, _principal(statement, question.naming, question.principal))
     clauses += [_condition(condition, context) for condition in statement.conditions]
     return StatementTrace(
-        policy,
+        question.policy,
         source.index,
         source.sid,
         source.effect,
-        _NAMINGS[naming],
-        direct,
+        _NAMINGS[question.naming],
+        question.direct,
         all(clause.matched for clause in clauses),
         tuple(clauses),
     )
@@ -456,7 +451,7 @@ def _grant(grant: Grant, request: Request, iam: bool) -> StatementTrace:
     clauses += [_child(grant, request)] if action == grants.CREATE_GRANT else _contexts(grant, request)
     if grant.source_arn:
         clauses.append(_source(grant, request))
-    return _told(grant, naming, not crosses_accounts(request) and grant.grantee == principal.arn, clauses)
+    return _told_grant(grant, naming, not crosses_accounts(request) and grant.grantee == principal.arn, clauses)
 
 
 def _operations(grant: Grant, request: Request) -> ClauseTrace:
@@ -524,10 +519,10 @@ def _retirement(grant: Grant, request: Request) -> StatementTrace:
     why = f"those who may retire it {'include' if matched else 'do not include'} {who(principal)}"
     named = ClauseTrace("Retiring", matched, tuple(listed), _names_of(principal), why)
     direct = not crosses_accounts(request) and grants.retires_directly(grant, principal)
-    return _told(grant, naming, direct, [named])
+    return _told_grant(grant, naming, direct, [named])
 
 
-def _told(grant: Grant, naming: Naming, direct: bool, clauses: list[ClauseTrace]) -> StatementTrace:
+def _told_grant(grant: Grant, naming: Naming, direct: bool, clauses: list[ClauseTrace]) -> StatementTrace:
     applies = all(clause.matched for clause in clauses)
     return StatementTrace(grants.title(grant), 0, None, "Allow", _NAMINGS[naming], direct, applies, tuple(clauses))
 
