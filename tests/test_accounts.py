@@ -4,6 +4,7 @@ import pytest
 
 from kms_lab import Lab, LabError
 from kms_lab.core.circumstances import Circumstances
+from kms_lab.lab import ADMIN
 
 ACCOUNT, OTHER = "111122223333", "444455556666"
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*"}]}
@@ -76,3 +77,23 @@ def test_every_layer_can_change_at_any_time(lab, copy, tmp_path):
         assert (may(lab), may(twin)) == (False, True)
         back()
         assert may(lab)
+
+
+def test_who_is_out_of_reach_of_an_organization(lab):
+    """SCPs and RCPs bind member accounts; not the account that manages the organization, nor RCPs AWS managed keys."""
+    no_keys = {"Version": "2012-10-17", "Statement": [{**DENY["Statement"][0], "Principal": "*"}]}
+    root = lab.org.create(management=OTHER)
+    lab.org.place(ACCOUNT)
+    there = lab.iam.create_user("Chief", policies=[ALLOW], account=OTHER)
+    key = lab.client().create_key()["KeyMetadata"]["KeyId"]
+    far = lab.client(principal=there).create_key()["KeyMetadata"]["Arn"]
+    lab.org.attach_rcp(root, "Closed", no_keys)
+
+    assert lab.may(ADMIN, "kms:Encrypt", key).decided_by.layer == "rcp"
+    assert lab.may(there, "kms:Encrypt", far).allowed
+    lab.client(via="s3").encrypt(KeyId="alias/aws/s3", Plaintext=b"x")
+
+    lab.org.detach_rcp(root, "Closed")
+    lab.org.attach_scp(root, "Closed", DENY)
+    assert lab.may(ADMIN, "kms:Encrypt", key).decided_by.layer == "scp"
+    assert lab.may(there, "kms:Encrypt", far).allowed

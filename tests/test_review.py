@@ -253,3 +253,26 @@ class TestNewerModel:
         with pytest.raises(UnsupportedByLab, match="GrantTokens"):
             handle(Call(row, lab.world, admin, "us-east-1", {"KeyId": key, "GrantTokens": ["a"]}))
         assert handle(Call(row, lab.world, admin, "us-east-1", {"KeyId": key}))
+
+
+def test_a_deny_in_another_accounts_key_policy_is_not_told(lab):
+    """
+    A foreign key that is missing, silent or closed by a deny reads the same; a deny of the caller's own is named.
+    """
+    guest = lab.iam.create_user("Guest", policies=[EVERYTHING], account=BOB)
+    away = lab.client(principal=guest)
+    root = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "kms:*", "Resource": "*"}
+    let_in = {**root, "Principal": {"AWS": BOB}, "Action": "kms:DescribeKey"}
+
+    def told(key):
+        with pytest.raises(AccessDeniedException) as refused:
+            away.describe_key(KeyId=key)
+        return refused.value.message
+
+    policies = [{"Statement": more} for more in ([root], [root, let_in, {**let_in, "Effect": "Deny"}])]
+    keys = [lab.client().create_key(Policy=json.dumps(one))["KeyMetadata"]["Arn"] for one in policies]
+    missing = f"{keys[0].rpartition('/')[0]}/1234abcd-12ab-34cd-56ef-1234567890ab"
+    assert len({told(key) for key in (*keys, missing)}) == 1
+
+    lab.iam.put_policies(guest, [EVERYTHING, {"Statement": {"Effect": "Deny", "Action": "kms:*", "Resource": "*"}}])
+    assert told(keys[0]).endswith("with an explicit deny in an identity-based policy")

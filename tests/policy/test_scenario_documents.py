@@ -244,3 +244,17 @@ def test_the_command_takes_what_it_is_given(tmp_path, mark):
 
     assert result.exit_code == 0, result.output
     assert "kms:\\ud800" in result.output
+
+
+def test_the_command_answers_machines(tmp_path):
+    """With --json the answer is the verdict as data; a file that holds no scenario is named, with exit code 1."""
+    file = tmp_path / "question.json"
+    file.write_text(json.dumps(question()), encoding="utf-8")
+    result = CliRunner().invoke(main, ["explain", str(file), "--json"])
+    assert json.loads(result.output) == decide(question()).to_data()
+
+    for rubbish, what in (("{", "is not JSON"), ("{}", "is no scenario")):
+        file.write_text(rubbish, encoding="utf-8")
+        result = CliRunner().invoke(main, ["explain", str(file)])
+        assert result.exit_code == 1
+        assert what in result.output
